@@ -1,5 +1,7 @@
 //! Tests of the one vocabulary.
 
+#![allow(clippy::panic, clippy::unwrap_used)] // in a test a panic is the report
+
 mod precedence;
 mod r29_placeholders;
 mod spellings;
