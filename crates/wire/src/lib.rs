@@ -19,6 +19,7 @@ pub mod evidence;
 mod json;
 pub mod jwk;
 pub mod jws;
+mod make;
 pub mod message;
 pub mod nonce;
 pub mod pin;

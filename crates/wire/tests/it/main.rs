@@ -2,6 +2,9 @@
 
 mod support;
 
+mod cloud;
 mod codes;
+mod mutations;
 mod requests;
+mod sealed;
 mod tokens;
