@@ -1,6 +1,13 @@
 //! Tests of the protocol from outside, as a connector and a server use it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; clippy knows only functions marked #[test]"
+)]
+
 mod support;
+mod vectors;
 
 mod cloud;
 mod codes;

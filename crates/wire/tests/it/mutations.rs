@@ -113,6 +113,9 @@ fn signed_over(device: &Device, payload: &str) -> Vec<u8> {
     json!({"payload": encoded, "signatures": signatures}).to_string().into_bytes()
 }
 
+/// Whether an error is the one a case is about.
+type Expected = fn(&WireError) -> bool;
+
 #[test]
 fn well_signed_payloads_that_break_the_rules_are_refused() {
     let device = Device::new();
@@ -120,7 +123,7 @@ fn well_signed_payloads_that_break_the_rules_are_refused() {
     let text = good.to_string();
     assert!(verify_enroll(&signed_over(&device, &text)).is_ok(), "the good one must pass");
 
-    let breaks: [(&str, String, fn(&WireError) -> bool); 9] = [
+    let breaks: [(&str, String, Expected); 9] = [
         ("duplicate member", text.replacen('{', r#"{"v":1,"#, 1), |e| matches!(e, WireError::Duplicate(_))),
         ("nested duplicate", text.replace(r#""host":"#, r#""host":"a","host":"#), |e| {
             matches!(e, WireError::Duplicate(_))
