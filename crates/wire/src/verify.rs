@@ -346,7 +346,24 @@ fn match_signers(required: Vec<Signer>, parts: &Parts) -> Result<Vec<Signer>, Wi
     Ok(signers.into_iter().flatten().collect())
 }
 
-/// A message of which every required signature was verified. Only this crate builds one.
+/// A message of which every required signature was verified. Only this crate builds one:
+///
+/// ```compile_fail,E0451
+/// use latchkey_wire::{Verified, message::{Heartbeat, Message}};
+///
+/// fn forge(message: Message<Heartbeat>) -> Verified<Heartbeat> {
+///     Verified { message, request_sha256: latchkey_wire::Bytes([0; 32]), signers: vec![] }
+/// }
+/// ```
+///
+/// and an enrollment whose token signature was not verified has no `verify`:
+///
+/// ```compile_fail,E0599
+/// use latchkey_wire::{Posted, message::Enroll, verify::NoKey};
+///
+/// let posted = Posted::<Enroll>::parse(b"{}").unwrap();
+/// posted.verify(|_| Err(NoKey));
+/// ```
 #[derive(Debug)]
 pub struct Verified<T: Payload> {
     message: Message<T>,

@@ -13,5 +13,6 @@ mod cloud;
 mod codes;
 mod mutations;
 mod requests;
+mod round_trips;
 mod sealed;
 mod tokens;
