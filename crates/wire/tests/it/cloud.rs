@@ -101,6 +101,9 @@ fn a_document_for_another_domain_or_organization_is_not_followed() {
     let other_org = Known { org: "org-2".into(), ..known.clone() };
     let error = follow().accept("acme.example", Some(&other_org)).unwrap_err();
     assert_eq!(error, WireError::NotOurs { member: "org" });
+    let other_issuer = Known { iss: "https://other.example".into(), ..known.clone() };
+    let error = follow().accept("acme.example", Some(&other_issuer)).unwrap_err();
+    assert_eq!(error, WireError::NotOurs { member: "iss" });
     let newer = Known { serial: known.serial + 1, ..known };
     assert_eq!(follow().accept("acme.example", Some(&newer)).unwrap_err(), WireError::DocumentTooOld);
 }
@@ -133,4 +136,32 @@ fn an_old_connector_survives_a_newer_cloud() {
     let newer = WellKnown { document: format!("{input}.{signature}"), ..answer() };
     let accepted = follow_roots(&pin(1), &newer).unwrap().accept("acme.example", None).unwrap();
     assert_eq!(*accepted.document(), document());
+}
+
+#[test]
+fn a_statement_that_names_another_root_than_its_signer_is_refused() {
+    let mut answered = answer();
+    let wrong = Message { common: common(&root(7), None), body: Succession { next: root(2).public().clone() } };
+    answered.succession[0] = sign_statement(&wrong, &root(1)).unwrap();
+    assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::RootSuccession);
+    let wrong = Message { common: common(&root(7), Some("org-1")), body: document() };
+    let answered = WellKnown { document: sign_statement(&wrong, &root(3)).unwrap(), ..answer() };
+    assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::NotOurs { member: "rk" });
+}
+
+#[test]
+fn a_chain_does_not_lead_to_another_cloud() {
+    let mut other = common(&root(3), Some("org-1"));
+    other.iss = "https://other.example".into();
+    let signed = sign_statement(&Message { common: other, body: document() }, &root(3)).unwrap();
+    let answered = WellKnown { document: signed, ..answer() };
+    assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::RootSuccession);
+
+    // A step in the middle of the chain that speaks for another cloud.
+    let mut other = common(&root(2), None);
+    other.iss = "https://other.example".into();
+    let body = Succession { next: root(3).public().clone() };
+    let mut answered = answer();
+    answered.succession[1] = sign_statement(&Message { common: other, body }, &root(2)).unwrap();
+    assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::RootSuccession);
 }
