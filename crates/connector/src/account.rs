@@ -82,6 +82,16 @@ impl Accounts {
         })
     }
 
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn by_name(&self, name: &str) -> Result<Account> {
+        self.0.iter().find(|a| a.name == name).cloned().ok_or_else(|| {
+            Problem::local(Local::NoAccount, format!("there is no account {name} on this system"), "correct osAccount")
+        })
+    }
+
     /// The only regular account, if there is exactly one.
     #[must_use]
     pub fn only_regular(&self) -> Option<&Account> {
@@ -128,9 +138,8 @@ pub fn claim(
     spoken_for: Option<&Account>,
 ) -> Result<Claim> {
     let domain = options.text(OptionName::UserDomain).unwrap_or_default();
-    let allowed = directory == Directory::Private
-        || account.is_regular()
-        || options.flag(OptionName::AllowSystemAccounts);
+    let allowed =
+        directory == Directory::Private || account.is_regular() || options.flag(OptionName::AllowSystemAccounts);
     if !allowed {
         return Err(Problem::local(
             Local::NoAccount,
@@ -157,8 +166,5 @@ pub fn claim(
             });
         }
     }
-    Ok(Claim {
-        login_name: format!("{}@{domain}", account.name.to_lowercase()),
-        source: ClaimSource::Account,
-    })
+    Ok(Claim { login_name: format!("{}@{domain}", account.name.to_lowercase()), source: ClaimSource::Account })
 }

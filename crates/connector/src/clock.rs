@@ -32,21 +32,14 @@ impl Monotonic {
     pub fn now() -> Self {
         let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        Monotonic {
-            since_boot: u64::try_from(since.tv_sec).unwrap_or_default(),
-            boot: boot.trim().to_owned(),
-        }
+        Monotonic { since_boot: u64::try_from(since.tv_sec).unwrap_or_default(), boot: boot.trim().to_owned() }
     }
 }
 
 impl ClockMark {
-    /// Takes a signed time; the server's time never goes back for us.
+    /// Takes the signed time of an answer to our own nonce.
     pub fn learn(&mut self, time: Seconds, monotonic: &Monotonic) {
-        *self = ClockMark {
-            time: time.max(self.time),
-            since_boot: monotonic.since_boot,
-            boot: monotonic.boot.clone(),
-        };
+        *self = ClockMark { time, since_boot: monotonic.since_boot, boot: monotonic.boot.clone() };
     }
 
     /// The server's time now, as well as we know it: after a reboot at least the last signed time plus the time since boot.
@@ -64,9 +57,7 @@ impl ClockMark {
 /// The wall clock, for `iat` and for people.
 #[must_use]
 pub fn wall() -> Seconds {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs())
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// RFC 3339 UTC with milliseconds.

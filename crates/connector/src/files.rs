@@ -56,6 +56,11 @@ impl PrivateDir {
         Ok(PrivateDir { path: path.to_owned(), crash: None })
     }
 
+    /// A folder that is not private, for replacing one file of our own in it; the file itself becomes 0600.
+    pub(crate) fn beside(path: &Path) -> Self {
+        PrivateDir { path: path.to_owned(), crash: None }
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -113,12 +118,8 @@ impl PrivateDir {
         let step = |name: &str| self.crash.map_or(Ok(()), |crash| crash(name));
         step("before")?;
         let _ = std::fs::remove_file(temp);
-        let mut file = OpenOptions::new()
-            .create_new(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(nofollow())
-            .open(temp)?;
+        let mut file =
+            OpenOptions::new().create_new(true).write(true).mode(0o600).custom_flags(nofollow()).open(temp)?;
         file.write_all(bytes)?;
         step("written")?;
         file.sync_all()?;
@@ -209,11 +210,7 @@ fn unsafe_file(path: &Path, problem: &str) -> Problem {
 
 /// A failed file operation, in words.
 pub(crate) fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Problem {
-    let kind = if error.kind() == std::io::ErrorKind::PermissionDenied {
-        Local::NotPermitted
-    } else {
-        Local::Failed
-    };
+    let kind = if error.kind() == std::io::ErrorKind::PermissionDenied { Local::NotPermitted } else { Local::Failed };
     Problem::local(
         kind,
         format!("cannot {what} {}: {error}", path.display()),

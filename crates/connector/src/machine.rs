@@ -56,12 +56,8 @@ pub fn facts(options: &Resolved, owns_machine: bool) -> DeviceFacts {
         platform: Platform::Linux,
         os: os_name(),
         host: host_name(),
-        serial: owns_machine
-            .then(|| first_line("/sys/class/dmi/id/product_serial"))
-            .flatten(),
-        smbios_uuid: owns_machine
-            .then(|| first_line("/sys/class/dmi/id/product_uuid"))
-            .flatten(),
+        serial: owns_machine.then(|| first_line("/sys/class/dmi/id/product_serial")).flatten(),
+        smbios_uuid: owns_machine.then(|| first_line("/sys/class/dmi/id/product_uuid")).flatten(),
         agent: env!("CARGO_PKG_VERSION").to_owned(),
         external_device_id: text(OptionName::ExternalDeviceId),
         ownership: text(OptionName::Ownership),

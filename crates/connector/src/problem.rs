@@ -134,10 +134,7 @@ impl Problem {
             }
             None => Problem::local(Local::Usage, "an option is wrong", "see the errors"),
         };
-        problem.errors = findings
-            .iter()
-            .map(|f| (f.code.to_owned(), f.to_string(), f.fix.clone()))
-            .collect();
+        problem.errors = findings.iter().map(|f| (f.code.to_owned(), f.to_string(), f.fix.clone())).collect();
         problem
     }
 
@@ -193,11 +190,7 @@ impl std::error::Error for Problem {}
 
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
-        Problem::local(
-            Local::Failed,
-            error.to_string(),
-            "see the message of the operating system",
-        )
+        Problem::local(Local::Failed, error.to_string(), "see the message of the operating system")
     }
 }
 

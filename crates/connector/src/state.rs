@@ -30,6 +30,9 @@ pub struct State {
     /// The enrollment, finished or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
+    /// This machine was prepared as an image; nothing is enrolled while it still has this machine id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared_on: Option<String>,
     /// How the last enrollment ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
@@ -205,6 +208,17 @@ impl Record {
     /// Not enrolled.
     pub fn device(&self) -> Result<&Device> {
         self.device.as_ref().ok_or_else(not_enrolled)
+    }
+}
+
+impl State {
+    /// The problem of a state without an enrollment: never enrolled (exit 10), or ended (exit 12).
+    #[must_use]
+    pub fn without_record(&self) -> Problem {
+        match &self.ended {
+            Some(ended) if ended.state == DeviceState::Removed => Problem::of(latchkey_wire::Code::Device410),
+            _ => not_enrolled(),
+        }
     }
 }
 

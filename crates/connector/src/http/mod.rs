@@ -17,8 +17,8 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpCon
 use url::{Host, Url};
 
 use crate::problem::{Local, Problem, Result};
-pub use tls::{Seen, Trust, spki_sha256};
 use tls::Gate;
+pub use tls::{Seen, Trust, spki_sha256};
 use transport::TlsConnector;
 
 /// One answer, read whole.
@@ -36,18 +36,12 @@ impl Answer {
     /// The first header of this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// All headers of this name.
     pub fn all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h str> {
-        self.headers
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
@@ -105,10 +99,10 @@ impl Client {
             .timeout_global(Some(settings.timeout))
             .max_idle_connections(2)
             .build();
-        let connector = ()
-            .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
-            .chain(TlsConnector::new(gate.clone())?);
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(TlsConnector::new(gate.clone())?);
         let agent = ureq::Agent::with_parts(config, connector, DefaultResolver::default());
         Ok(Client { agent, gate, has_proxy })
     }
@@ -125,10 +119,8 @@ impl Client {
     /// `LK-CONN-010` the name does not resolve, `011` TLS, `012` the clock, `013` the proxy; or no answer at all.
     pub fn send(&self, ask: &Ask<'_>) -> Result<Answer> {
         if ask.url.scheme() != "https" && !(ask.url.scheme() == "http" && is_loopback(ask.url)) {
-            return Err(Problem::of(Code::Conn011).because(format!(
-                "{} is not https, and plain http is for loopback names only",
-                origin(ask.url)
-            )));
+            return Err(Problem::of(Code::Conn011)
+                .because(format!("{} is not https, and plain http is for loopback names only", origin(ask.url))));
         }
         let mut builder = Request::builder().method(ask.method).uri(ask.url.as_str());
         for (name, value) in &ask.headers {
@@ -141,12 +133,14 @@ impl Client {
             Some(body) => {
                 let request = builder.body(body.as_slice()).map_err(unusable)?;
                 let request = self.agent.configure_request(request);
-                if is_loopback(ask.url) { request.proxy(None) } else { request }.run()
+                let request = if is_loopback(ask.url) { request.proxy(None) } else { request };
+                self.agent.run(request.build())
             }
             None => {
                 let request = builder.body(()).map_err(unusable)?;
                 let request = self.agent.configure_request(request);
-                if is_loopback(ask.url) { request.proxy(None) } else { request }.run()
+                let request = if is_loopback(ask.url) { request.proxy(None) } else { request };
+                self.agent.run(request.build())
             }
         };
         let answer = answer.map_err(|e| self.explain(ask.url, &e))?;
@@ -198,7 +192,7 @@ impl Client {
 }
 
 fn is_tls(error: &ureq::Error) -> bool {
-    matches!(error, ureq::Error::Io(e) if e.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()))
+    matches!(error, ureq::Error::Io(e) if e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some())
 }
 
 fn unreachable(url: &Url, reason: &str) -> Problem {

@@ -67,10 +67,9 @@ impl Gate {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let rule = match trust {
             Trust::AnyForSignedDocument => Rule::Any,
-            Trust::Listed { extra_pem, keys } => Rule::Listed {
-                web: web(extra_pem.as_deref(), &provider)?,
-                keys: keys.clone(),
-            },
+            Trust::Listed { extra_pem, keys } => {
+                Rule::Listed { web: web(extra_pem.as_deref(), &provider)?, keys: keys.clone() }
+            }
         };
         Ok(Gate { rule, provider, last: Mutex::default() })
     }

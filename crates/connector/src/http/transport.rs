@@ -55,8 +55,8 @@ impl<In: Transport> Connector<In> for TlsConnector {
         let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(bare).map_err(|_| ureq::Error::Tls("not a name TLS can check"))?;
         let connection = ClientConnection::new(self.config.clone(), name)?;
-        let mut socket = TransportAdapter::new(Box::new(transport), details.current_time.clone());
-        socket.set_timeout_at(details.timeout, details.now);
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        socket.set_timeout(details.timeout);
         let mut stream = StreamOwned::new(connection, socket);
         stream.conn.complete_io(&mut stream.sock)?;
         let buffers = LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());

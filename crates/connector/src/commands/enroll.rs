@@ -1,0 +1,211 @@
+//! `enroll`.
+
+use std::time::{Duration, Instant};
+
+use latchkey_options::Purpose;
+use latchkey_wire::message::{DeviceResult, Reason};
+use latchkey_wire::{BindingState, Code, DeviceState, Retry};
+use serde_json::{Value, json};
+
+use super::{here, standing, with_state};
+use crate::account::{Account, Accounts, Claim, Directory, claim};
+use crate::backoff::{Backoff, Path, random_unit};
+use crate::cli::{EnrollArgs, Place};
+use crate::clock::{rfc3339, wall};
+use crate::enroll::{Request, enroll, prepare};
+use crate::files::PrivateDir;
+use crate::output::Output;
+use crate::problem::{Local, Problem, Result};
+use crate::renew as talk;
+use crate::settings::{Core, check, device_token, one_time_code};
+use crate::state::{RefusedToken, State, Store};
+use crate::token::{Forgotten, forget};
+
+pub(crate) fn run(place: &Place, args: &EnrollArgs, output: Output) -> Result<()> {
+    let core = here(place)?;
+    for notice in core.options.notices() {
+        output.say(&format!("note {}: {notice}", notice.code));
+    }
+    if args.dry_run {
+        return dry_run(core, output);
+    }
+    let answer = enroll_until(core, args.wait)?;
+    output.answer(&answer);
+    Ok(())
+}
+
+fn enroll_until(core: &Core, wait: Option<Duration>) -> Result<Value> {
+    let deadline = wait.map(|w| Instant::now() + w);
+    let mut backoff = Backoff::new(Path::SignIn);
+    loop {
+        let problem = match once(core) {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => problem,
+        };
+        let again = problem.exit == 11
+            || problem.exit == 6 && problem.known().is_none_or(|c| c.retry() == Retry::BackOff)
+            || problem.known().is_some_and(|c| c.retry() == Retry::BackOff);
+        let pause = backoff.next(problem.retry_after.map(Duration::from_secs), random_unit());
+        match deadline {
+            Some(deadline) if again && Instant::now() + pause < deadline => std::thread::sleep(pause),
+            _ => return Err(problem),
+        }
+    }
+}
+
+/// One attempt, under the lock: what another process just did counts.
+pub(crate) fn once(core: &Core) -> Result<Value> {
+    let _lock = core.store.lock()?;
+    let mut state = core.store.load()?;
+    prepare(core, &mut state)?;
+    if state.record.as_ref().is_some_and(|r| r.device.is_some()) {
+        return already(core, &mut state);
+    }
+    check(&core.options, Purpose::Enroll)?;
+    let owner = core.owner();
+    let Some(token) = device_token(&core.options, owner)? else {
+        return Err(Problem::local(
+            Local::Usage,
+            "there is no device token",
+            "give --device-token-file FILE (in a file: deviceTokenFile)",
+        ));
+    };
+    let code = one_time_code(&core.options, owner)?;
+    let request = Request { token: &token, code: code.as_ref(), user: first_user(core)?, dry_run: false };
+    match enroll(core, &mut state, &request) {
+        Ok(result) => {
+            let forgotten = forget(core);
+            if let Some(record) = &mut state.record {
+                record.token_remains_in.clone_from(&forgotten.remains_in);
+            }
+            core.store.save(&state)?;
+            finished(&state, &result, &forgotten)
+        }
+        Err(refused) => {
+            if refused.problem.known().is_some_and(|c| c.retry() == Retry::Never) {
+                state.refused_token = Some(RefusedToken {
+                    id: token.token.id().to_string(),
+                    code: refused.problem.code.clone(),
+                    at: wall(),
+                });
+                core.store.save(&state)?;
+            }
+            Err(with_state(core, refused.problem))
+        }
+    }
+}
+
+/// The first user of the device: the owner of a private directory; on the system, whom `userName` speaks for, if that is
+/// already clear; otherwise nobody, and the first user comes by binding.
+fn first_user(core: &Core) -> Result<Option<(Account, Claim)>> {
+    let accounts = Accounts::here();
+    let account = match core.directory {
+        Directory::Private => Some(accounts.by_uid(rustix::process::geteuid().as_raw())?),
+        Directory::System => system_account(core, &accounts),
+    };
+    let Some(account) = account else {
+        return Ok(None);
+    };
+    let claim = claim(&account, &core.options, &accounts, core.directory, None)?;
+    Ok(Some((account, claim)))
+}
+
+fn system_account(core: &Core, accounts: &Accounts) -> Option<Account> {
+    use latchkey_options::OptionName;
+    if let Some(name) = core.options.text(OptionName::OsAccount) {
+        return accounts.by_name(name).ok();
+    }
+    core.options.text(OptionName::UserName)?;
+    accounts.only_regular().cloned()
+}
+
+fn already(core: &Core, state: &mut State) -> Result<Value> {
+    let waiting = state.record.as_ref().is_some_and(|r| {
+        let device_waits = r.device.as_ref().is_some_and(|d| d.state == DeviceState::Pending);
+        device_waits || r.users.iter().any(|u| u.binding.as_ref().is_some_and(|b| b.state == BindingState::Pending))
+    });
+    if waiting {
+        // Heartbeat, do not enroll again: perhaps somebody approved meanwhile.
+        let _ = talk::heartbeat(core, state);
+    }
+    let record = talk::enrolled(state)?;
+    let device = record.device()?;
+    let reason = match &device.reason {
+        Some(Reason::Code(code)) => code.known(),
+        _ => None,
+    };
+    let answer = answer(state, &Forgotten { removed_from: Vec::new(), remains_in: record.token_remains_in.clone() })?;
+    if let Some(problem) = standing(device.state, reason) {
+        return Err(problem.with_answer(answer));
+    }
+    pending_binding(state, answer)
+}
+
+fn finished(state: &State, result: &DeviceResult, forgotten: &Forgotten) -> Result<Value> {
+    let answer = answer(state, forgotten)?;
+    let reason = match &result.reason {
+        Some(Reason::Code(code)) => code.known(),
+        _ => None,
+    };
+    if let Some(problem) = standing(result.state, reason) {
+        return Err(problem.with_answer(answer));
+    }
+    pending_binding(state, answer)
+}
+
+fn pending_binding(state: &State, answer: Value) -> Result<Value> {
+    let user = state.record.as_ref().and_then(|r| r.users.first());
+    let waits = user.and_then(|u| u.binding.as_ref()).is_some_and(|b| b.state == BindingState::Pending);
+    if waits {
+        return Err(Problem::of(Code::Enroll032).with_answer(answer));
+    }
+    Ok(answer)
+}
+
+fn answer(state: &State, forgotten: &Forgotten) -> Result<Value> {
+    let record = state.record.as_ref().ok_or_else(|| state.without_record())?;
+    let device = record.device()?;
+    let user = record
+        .users
+        .first()
+        .and_then(|u| u.binding.as_ref())
+        .map(|b| json!({"login_name": b.login_name, "level": b.level, "state": b.state}));
+    Ok(json!({
+        "device_id": device.id,
+        "state": device.state,
+        "organization": record.cloud.as_ref().map(|c| c.org.clone()),
+        "cloud_name": record.cloud_name,
+        "user": user,
+        "protection": device.protection,
+        "epoch": record.epoch.n,
+        "renew_at": rfc3339(device.renew_at),
+        "token_removed_from": forgotten.removed_from,
+        "token_remains_in": forgotten.remains_in,
+    }))
+}
+
+/// Asks with keys that live only for this question.
+fn dry_run(core: &Core, output: Output) -> Result<()> {
+    check(&core.options, Purpose::Enroll)?;
+    let owner = core.owner();
+    let Some(token) = device_token(&core.options, owner)? else {
+        return Err(Problem::local(Local::Usage, "there is no device token", "give --device-token-file FILE"));
+    };
+    let code = one_time_code(&core.options, owner)?;
+    let scratch = std::env::temp_dir().join(format!("latchkey-dry-run-{}-{}", std::process::id(), wall()));
+    let throwaway = Core {
+        store: Store::new(PrivateDir::open(&scratch)?),
+        options: core.options.clone(),
+        directory: core.directory,
+        monotonic: core.monotonic,
+        timeout: core.timeout,
+        inputs: None,
+    };
+    let request = Request { token: &token, code: code.as_ref(), user: first_user(core)?, dry_run: true };
+    let outcome = enroll(&throwaway, &mut State { version: 1, ..State::default() }, &request);
+    let _ = throwaway.store.wipe_all();
+    let _ = std::fs::remove_dir_all(&scratch);
+    let result = outcome.map_err(|r| r.problem)?;
+    output.answer(&json!({"state": result.state, "reason": result.reason, "would": result.would}));
+    Ok(())
+}

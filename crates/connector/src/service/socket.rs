@@ -1,0 +1,259 @@
+//! The socket: one JSON object a line, one answer a line. The kernel says who asks (security.md A20, A32, R15).
+//!
+//! Owns what a caller may ask: status, what is needed to trust the issuer, and proofs of the caller's own account. No message
+//! names an account or a user.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use latchkey_options::OptionName;
+use latchkey_wire::{Bytes, Channel, Code, DeviceState};
+use rustix::net::sockopt::socket_peercred;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Wake, as_line, is_managed};
+use crate::account::{Account, Accounts, claim};
+use crate::commands::status;
+use crate::problem::{Local, Problem, Result};
+use crate::proof::{self, Context};
+use crate::renew;
+use crate::settings::Core;
+
+/// Longest question, bytes; a transaction and a challenge are each under 8 KiB.
+const MAX_LINE: u64 = 64 * 1024;
+/// How many callers at once.
+const MAX_CALLERS: usize = 16;
+/// A caller may make us ask the server at most so often.
+const SETTLE_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+enum Question {
+    Status,
+    Trust,
+    Prove {
+        challenge: String,
+        origin: String,
+        cb: Bytes<32>,
+        txn: String,
+    },
+    /// The server told the caller's sign-in that only we can settle it: renew, or look at our state.
+    Settle {
+        code: String,
+    },
+}
+
+/// A listening socket; gone when dropped.
+pub struct Door {
+    path: PathBuf,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the acceptor, which then sees the flag.
+        let _ = UnixStream::connect(&self.path);
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+struct Service {
+    core: Arc<RwLock<Core>>,
+    wake: Sender<Wake>,
+    settled: Mutex<Option<Instant>>,
+    callers: AtomicUsize,
+}
+
+/// Opens the socket and answers it on threads of its own.
+///
+/// # Errors
+/// The path is in use or cannot be made.
+pub fn listen(path: &Path, core: Arc<RwLock<Core>>, wake: Sender<Wake>) -> Result<Door> {
+    if super::is_there(path) {
+        return Err(Problem::local(
+            Local::Conflict,
+            format!("another service listens on {}", path.display()),
+            "stop it first: systemctl stop latchkey-connector",
+        ));
+    }
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).map_err(|e| crate::files::cannot("listen on", path, &e))?;
+    // Everybody may ask; the kernel says who it is.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let service = Arc::new(Service { core, wake, settled: Mutex::new(None), callers: AtomicUsize::new(0) });
+    let stopping = stop.clone();
+    std::thread::Builder::new().name("socket".to_owned()).spawn(move || {
+        for stream in listener.incoming() {
+            if stopping.load(Ordering::SeqCst) {
+                return;
+            }
+            let Ok(stream) = stream else { continue };
+            let service = service.clone();
+            if service.callers.fetch_add(1, Ordering::SeqCst) >= MAX_CALLERS {
+                service.callers.fetch_sub(1, Ordering::SeqCst);
+                continue;
+            }
+            let spawned = std::thread::Builder::new().name("caller".to_owned()).spawn({
+                let service = service.clone();
+                move || {
+                    // A caller that goes away in the middle is its own affair.
+                    let _ = serve(&service, &stream);
+                    service.callers.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+            if spawned.is_err() {
+                service.callers.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    })?;
+    Ok(Door { path: path.to_owned(), stop })
+}
+
+fn serve(service: &Service, stream: &UnixStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_write_timeout(Some(Duration::from_secs(10)))?;
+    let uid = socket_peercred(stream)?.uid.as_raw();
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        let read = reader.by_ref().take(MAX_LINE).read_line(&mut line)?;
+        if read == 0 {
+            return Ok(());
+        }
+        let complete = line.ends_with('\n');
+        let answer = match serde_json::from_str::<Question>(&line) {
+            Ok(question) if complete => answer(service, uid, question).unwrap_or_else(|p| as_line(&p)),
+            _ => as_line(&Problem::local(
+                Local::Usage,
+                "the question was not understood",
+                "use a connector of the service's version",
+            )),
+        };
+        let mut out = stream;
+        out.write_all(format!("{answer}\n").as_bytes())?;
+        if !complete {
+            return Ok(());
+        }
+    }
+}
+
+fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
+    let core = service.core.read().unwrap_or_else(PoisonError::into_inner);
+    match question {
+        Question::Status => {
+            let state = core.store.load()?;
+            let now = state.record.as_ref().map(|r| r.clock.now(&(core.monotonic)()));
+            let (mut answer, problem) = status::report(&state, now.unwrap_or_default());
+            only_own(&mut answer, uid);
+            let problem = problem.as_ref().map(|p| as_line(p)["problem"].take());
+            Ok(json!({"status": answer, "problem": problem, "ok": true}))
+        }
+        Question::Trust => trust(&core),
+        Question::Prove { challenge, origin, cb, txn } => {
+            let account = Accounts::here().by_uid(uid)?;
+            prove(&core, &account, &challenge, &origin, cb, &txn)
+        }
+        Question::Settle { code } => {
+            let code: Option<Code> = code.parse().ok();
+            settle(service, &core, code)?;
+            Ok(json!({"ok": true}))
+        }
+    }
+}
+
+/// Others' bindings are nobody's business.
+fn only_own(answer: &mut Value, uid: u32) {
+    if uid == 0 {
+        return;
+    }
+    let name = Accounts::here().by_uid(uid).map(|a| a.name).unwrap_or_default();
+    if let Some(bindings) = answer.get_mut("bindings").and_then(Value::as_array_mut) {
+        bindings.retain(|b| b["os_account"] == name.as_str());
+    }
+}
+
+fn trust(core: &Core) -> Result<Value> {
+    let state = core.store.load()?;
+    let record = state.record.as_ref().ok_or_else(|| state.without_record())?;
+    let accepted = record.accepted()?;
+    let document = accepted.document();
+    let managed_ca = is_managed(&core.options, OptionName::CaFile);
+    let pem = if managed_ca { core.extra_pem()? } else { None };
+    Ok(json!({
+        "public_urls": document.public_urls,
+        "tls_spki_sha256": document.tls_spki_sha256,
+        "ca_pem": pem.map(|p| String::from_utf8_lossy(&p).into_owned()),
+        "proxy": core.options.text(OptionName::ProxyUrl),
+        "ok": true,
+    }))
+}
+
+fn prove(core: &Core, account: &Account, challenge: &str, origin: &str, cb: Bytes<32>, txn: &str) -> Result<Value> {
+    let _lock = core.store.lock()?;
+    let mut state = core.store.load()?;
+    let mut record = renew::enrolled(&state)?;
+    if !record.users.iter().any(|u| u.account == *account && u.binding.is_some()) {
+        bind(core, &mut state, account)?;
+        record = renew::enrolled(&state)?;
+    }
+    let context = Context { account, origin, cb, txn, channel: Channel::Agent };
+    let mut signed = proof::sign(core, &mut record, challenge, &context);
+    if signed.as_ref().is_err_and(|p| p.known() == Some(Code::Cloud002)) {
+        crate::cloud::fetch(core, &mut record)?;
+        signed = proof::sign(core, &mut record, challenge, &context);
+    }
+    state.record = Some(record);
+    core.store.save(&state)?;
+    let signed = signed?;
+    Ok(json!({
+        "proof": signed.proof, "service": signed.service, "login_name": signed.login_name, "level": signed.level, "ok": true,
+    }))
+}
+
+/// A person arrives whom this device does not know yet. An account whose uid, name or home changed is refused, not bound anew
+/// under the old one's place.
+fn bind(core: &Core, state: &mut crate::state::State, account: &Account) -> Result<()> {
+    let record = renew::enrolled(state)?;
+    if record.device()?.state != DeviceState::Registered {
+        return Err(Problem::of(Code::Proof022));
+    }
+    let changed = record
+        .users
+        .iter()
+        .any(|u| u.account != *account && (u.account.uid == account.uid || u.account.name == account.name));
+    if changed {
+        proof::user_of(&record, account)?;
+    }
+    let spoken_for =
+        record.users.iter().find(|u| u.source != latchkey_wire::ClaimSource::Account).map(|u| u.account.clone());
+    let claim = claim(account, &core.options, &Accounts::here(), core.directory, spoken_for.as_ref())?;
+    renew::bind(core, state, account, &claim, None).map(drop).map_err(|r| r.problem)
+}
+
+fn settle(service: &Service, core: &Core, code: Option<Code>) -> Result<()> {
+    {
+        let mut last = service.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < SETTLE_EVERY) {
+            let mut problem = Problem::of(Code::Proof021);
+            problem.retry_after = Some(SETTLE_EVERY.as_secs());
+            return Err(problem);
+        }
+        *last = Some(Instant::now());
+    }
+    let _lock = core.store.lock()?;
+    let mut state = core.store.load()?;
+    let result =
+        if code == Some(Code::Proof021) { renew::renew(core, &mut state) } else { renew::heartbeat(core, &mut state) };
+    // What is due now has changed.
+    let _ = service.wake.send(Wake::Look);
+    result.map(drop).map_err(|r| r.problem)
+}
