@@ -157,11 +157,11 @@ fn a_chain_does_not_lead_to_another_cloud() {
     let answered = WellKnown { document: signed, ..answer() };
     assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::RootSuccession);
 
-    // A step in the middle of the chain that speaks for another cloud.
-    let mut other = common(&root(2), None);
+    // A step of the chain, not the last, that speaks for another cloud.
+    let mut other = common(&root(1), None);
     other.iss = "https://other.example".into();
-    let body = Succession { next: root(3).public().clone() };
+    let body = Succession { next: root(2).public().clone() };
     let mut answered = answer();
-    answered.succession[1] = sign_statement(&Message { common: other, body }, &root(2)).unwrap();
+    answered.succession[0] = sign_statement(&Message { common: other, body }, &root(1)).unwrap();
     assert_eq!(follow_roots(&pin(1), &answered).unwrap_err(), WireError::RootSuccession);
 }

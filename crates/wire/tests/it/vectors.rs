@@ -238,3 +238,34 @@ fn every_malformed_message_is_refused() {
         assert!(verified.is_err(), "{} was accepted", entry["why"]);
     }
 }
+
+/// What the second client, which shares no code with this crate, posted (`tests/python-client/test_client.py --write`).
+#[test]
+fn what_the_second_client_posts_verifies() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/python-client/posted.json");
+    let posted: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut seen = Vec::new();
+    for entry in list(&posted) {
+        let body = entry["jws"].to_string();
+        let key = |signer: &Signer| match signer {
+            Signer::Device => Ok(jwk(&entry["dk"])),
+            Signer::User => Ok(jwk(&entry["uk"])),
+            other => lookup(other),
+        };
+        let typ: Typ = text(&entry["typ"]).parse().unwrap();
+        seen.push(typ);
+        match typ {
+            Typ::Enroll => {
+                let enroll = Posted::<Enroll>::parse(body.as_bytes()).unwrap();
+                assert_eq!(enroll.signers().len(), 4);
+                let proven = enroll.verify_token(&lookup(&Signer::Token(token_id())).unwrap()).unwrap();
+                assert!(proven.verify(key).is_ok());
+            }
+            Typ::Renew => assert!(Posted::<Renew>::parse(body.as_bytes()).unwrap().verify(key).is_ok()),
+            Typ::Heartbeat => assert!(Posted::<Heartbeat>::parse(body.as_bytes()).unwrap().verify(key).is_ok()),
+            Typ::Proof => assert!(Posted::parse_proof(text(&entry["jws"])).unwrap().verify(key).is_ok()),
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(seen, [Typ::Enroll, Typ::Renew, Typ::Heartbeat, Typ::Heartbeat, Typ::Proof]);
+}
