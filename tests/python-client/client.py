@@ -247,18 +247,19 @@ class Device:
         raise Refused("more than 20 hops")
 
     def finish(self, at, said):
-        cookie = self.http.cookies[at]["__Host-lk-b"]
-        proof = self.proof(at, said["challenge"], said["txn"], cookie)
-        headers = [("Latchkey-Agent", "1"), ("Origin", at)]
-        body = compact({"txn": said["txn"], "proof": proof})
-        answer, body = self.http.send(self.url("signin/finish"), body, "application/json", headers)
-        body = json.loads(body)
-        if answer.status != 200:
-            raise Refused(body["code"], body.get("detail"))
-        form = {"SAMLResponse": body["saml_response"]}
-        if body.get("relay_state"):
-            form["RelayState"] = body["relay_state"]
-        return body["destination"], urllib.parse.urlencode(form).encode()
+        if "challenge" in said:
+            cookie = self.http.cookies[at]["__Host-lk-b"]
+            proof = self.proof(at, said["challenge"], said["txn"], cookie)
+            headers = [("Latchkey-Agent", "1"), ("Origin", at)]
+            body = compact({"txn": said["txn"], "proof": proof})
+            answer, body = self.http.send(self.url("signin/finish"), body, "application/json", headers)
+            said = json.loads(body)
+            if answer.status != 200:
+                raise Refused(said["code"], said.get("detail"))
+        form = {"SAMLResponse": said["saml_response"]}
+        if said.get("relay_state"):
+            form["RelayState"] = said["relay_state"]
+        return said["destination"], urllib.parse.urlencode(form).encode()
 
 
 class Form(HTMLParser):
