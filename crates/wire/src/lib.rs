@@ -10,6 +10,7 @@
 //! A proof is a type: [`Verified`] can be built only by the functions of this crate that checked every signature.
 
 pub mod bytes;
+pub mod calls;
 pub mod certificate;
 pub mod cloud;
 pub mod code;

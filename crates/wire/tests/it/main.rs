@@ -9,6 +9,7 @@
 mod support;
 mod vectors;
 
+mod calls;
 mod cloud;
 mod codes;
 mod mutations;
