@@ -101,6 +101,11 @@ impl<'a> Issuer<'a> {
         self.prover.is_issuer(url)
     }
 
+    /// The reason why no address is the issuer's.
+    pub(super) fn not_enrolled(&self) -> Option<Problem> {
+        self.prover.client().err()
+    }
+
     pub(super) fn last_status(&self) -> u16 {
         self.status
     }

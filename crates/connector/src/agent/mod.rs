@@ -76,6 +76,7 @@ impl Step {
 
 struct Walk<'a> {
     web: &'a Client,
+    wanted: Url,
     issuer: Issuer<'a>,
     jar: Jar,
     hops: Vec<Hop>,
@@ -102,6 +103,7 @@ pub fn sign_in(wanted: &SignIn, web: &Client, prover: &dyn Prover) -> Result<Out
     let started = Instant::now();
     let mut walk = Walk {
         web,
+        wanted: wanted.url.clone(),
         issuer: Issuer::new(prover),
         jar,
         hops: Vec::new(),
@@ -215,6 +217,16 @@ impl Walk<'_> {
         }
         self.page.clone_from(&answer.body);
         if (200..300).contains(&answer.status) {
+            // A page of somebody else, such as another provider's sign-in form, is not the page that was asked for.
+            if !self.delivered && url.origin() != self.wanted.origin() {
+                return Err(stopped(
+                    format!(
+                        "the way ends at {}, not at the page's own service, and nobody asked our issuer",
+                        bare(&url)
+                    ),
+                    "the service uses another identity provider; give it this organization's metadata",
+                ));
+            }
             return Ok(None);
         }
         let title = read_page(&String::from_utf8_lossy(&answer.body)).title;
@@ -273,7 +285,15 @@ impl Walk<'_> {
                 "let the service use https throughout",
             ));
         }
+        if !self.issuer.is_at(&target) && target.query_pairs().any(|(name, _)| name == "SAMLRequest") {
+            return Err(self.elsewhere(&target));
+        }
         Ok(Step::Get(target))
+    }
+
+    /// A request for an issuer that is not ours; without an enrollment no issuer is, and that is the reason to tell.
+    fn elsewhere(&self, target: &Url) -> Problem {
+        self.issuer.not_enrolled().unwrap_or_else(|| elsewhere(target))
     }
 
     /// A page that asks the browser to post a `SAMLRequest`.
@@ -288,7 +308,7 @@ impl Walk<'_> {
         };
         match form.target(url) {
             Some(target) if self.issuer.is_at(&target) => Ok(Some(Step::PostRequest(target, form.encode()))),
-            Some(target) => Err(elsewhere(&target)),
+            Some(target) => Err(self.elsewhere(&target)),
             None => Err(stopped("the form's action is no address".to_owned(), "correct the service")),
         }
     }

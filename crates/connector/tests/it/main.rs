@@ -1,0 +1,19 @@
+//! Tests of the connector against a cloud in the test: the real program, the real protocol.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::large_futures,
+    clippy::format_push_string
+)]
+// helpers of tests; a panic is the report
+
+mod fake_cloud;
+mod fake_service;
+mod program;
+mod wire_http;
+
+mod enrolling;
+mod renewing;
+mod signing_in;
