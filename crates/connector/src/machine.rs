@@ -86,3 +86,33 @@ fn root_volume() -> Option<String> {
     let id = rustix::fs::statvfs("/").ok()?.f_fsid;
     (id != 0).then(|| format!("{id:016x}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Marks;
+
+    fn marks(smbios: &str, machine: &str, root: &str) -> Marks {
+        let mark = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Marks { smbios_uuid: mark(smbios), machine_id: mark(machine), root_volume: mark(root) }
+    }
+
+    #[test]
+    fn two_of_three_marks_that_differ_make_a_copy() {
+        let here = marks("a", "b", "c");
+        for (there, copied) in [
+            (marks("a", "b", "c"), false),
+            (marks("x", "b", "c"), false),
+            (marks("a", "x", "c"), false),
+            (marks("x", "x", "c"), true),
+            (marks("x", "b", "x"), true),
+            (marks("a", "x", "x"), true),
+            (marks("x", "x", "x"), true),
+            (marks("", "x", "c"), false),
+            (marks("", "x", "x"), true),
+            (marks("", "", "x"), false),
+            (marks("", "", ""), false),
+        ] {
+            assert_eq!(there.copied_to(&here), copied, "{there:?}");
+        }
+    }
+}

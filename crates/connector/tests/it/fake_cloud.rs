@@ -28,6 +28,8 @@ pub struct Device {
     pub v_prev: Option<EpochHash>,
     pub bindings: Vec<(BindingInfo, PublicJwk)>,
     pub forked: bool,
+    /// Whether a tag of the previous epoch still counts.
+    pub prev_alive: bool,
 }
 
 /// What goes wrong, on purpose.
@@ -65,6 +67,8 @@ pub struct Faults {
     pub https: bool,
     /// Finish answers with this problem.
     pub finish_refuses: Option<Code>,
+    /// Nobody answers: every connection gets an empty reply with a proxy's status.
+    pub away: bool,
     /// The server's clock runs ahead, seconds.
     pub ahead: u64,
 }
@@ -172,6 +176,9 @@ type Answer = Result<Reply, Reply>;
 impl Inner {
     fn handle(&mut self, port: u16, request: &Request) -> Reply {
         self.calls.push(format!("{} {}", request.method, request.path()));
+        if self.faults.away {
+            return Reply::html(599, "");
+        }
         let base = format!("/o/{ORG}");
         let result = match request.path().strip_prefix(&base).unwrap_or(request.path()) {
             "/.well-known/latchkey" => self.well_known(port, request),
@@ -227,7 +234,7 @@ impl Inner {
                 tls_spki_sha256: self.faults.list_tls_key.into_iter().collect(),
                 versions: vec![1],
                 min_connector: self.faults.min_connector.clone().unwrap_or_else(|| "0.0.1".into()),
-                serial: self.serial - self.faults.document_age * 1000,
+                serial: self.serial + self.faults.ahead * 1000 - self.faults.document_age * 1000,
             },
         };
         let mut document = sign_statement(&message, key).unwrap();
@@ -349,6 +356,7 @@ impl Inner {
                 v_prev: None,
                 bindings: vec![],
                 forked: false,
+                prev_alive: true,
             };
             let text = self.result(&device, dk, verified.request_sha256(), &nonce, Typ::Enroll, false);
             return Ok(Reply::json(200, &json!({"result": text})));
@@ -365,6 +373,7 @@ impl Inner {
                 v_prev: None,
                 bindings,
                 forked: false,
+                prev_alive: true,
             });
             self.devices.len() - 1
         });
@@ -451,7 +460,7 @@ impl Inner {
     fn tag(&self, at: usize, nonce: &str, tag: &Bytes<32>) -> Result<(), Reply> {
         let device = &self.devices[at];
         let good = epoch::tag_matches(&device.v_cur, nonce, tag)
-            || device.v_prev.is_some_and(|v| epoch::tag_matches(&v, nonce, tag));
+            || device.prev_alive && device.v_prev.is_some_and(|v| epoch::tag_matches(&v, nonce, tag));
         if good { Ok(()) } else { Err(problem(403, Code::Proof021)) }
     }
 
