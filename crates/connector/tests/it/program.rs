@@ -110,9 +110,3 @@ pub fn copy_folder(from: &Path, to: &Path) {
         std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
-
-impl Ran {
-    pub fn code_or_none(&self) -> Option<String> {
-        (self.exit != 0).then(|| self.code())
-    }
-}
