@@ -20,7 +20,7 @@ const MAX: u64 = 1024 * 1024;
 pub struct PrivateDir {
     path: PathBuf,
     /// Called between the steps of a write; tests stop the world here.
-    pub(crate) crash: Option<fn(&str) -> std::io::Result<()>>,
+    crash: Option<fn(&str) -> std::io::Result<()>>,
 }
 
 impl PrivateDir {
@@ -59,6 +59,14 @@ impl PrivateDir {
     /// A folder that is not private, for replacing one file of our own in it; the file itself becomes 0600.
     pub(crate) fn beside(path: &Path) -> Self {
         PrivateDir { path: path.to_owned(), crash: None }
+    }
+
+    /// For tests: every step of every write asks first, and an error there is a crash at that point.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn crashing(mut self, at: fn(&str) -> std::io::Result<()>) -> Self {
+        self.crash = Some(at);
+        self
     }
 
     /// Where it is.

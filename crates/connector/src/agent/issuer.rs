@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, ChallengeAnswer, FinishAnswer, ProofRequest};
 use latchkey_wire::{Bytes, Code, epoch};
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +17,6 @@ use crate::problem::{Local, Problem, Result};
 use crate::proof::Signed;
 
 const MAX: u64 = 256 * 1024;
-const COOKIE: &str = "__Host-lk-b";
 
 /// Whoever holds the keys: this process for a private state directory, else the system service.
 pub trait Prover {
@@ -80,16 +80,8 @@ pub(super) struct Issuer<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Said {
-    Challenge {
-        txn: String,
-        challenge: String,
-    },
-    Answer {
-        destination: String,
-        saml_response: String,
-        #[serde(default)]
-        relay_state: Option<String>,
-    },
+    Challenge(ChallengeAnswer),
+    Answer(FinishAnswer),
 }
 
 impl<'a> Issuer<'a> {
@@ -136,11 +128,9 @@ impl<'a> Issuer<'a> {
             return Ok(Finished { next: Next::Redirect(target), signed: None });
         }
         match understand(url, &answer)? {
-            Said::Answer { destination, saml_response, relay_state } => {
-                Ok(Finished { next: Next::Deliver(delivery(&destination, saml_response, relay_state)?), signed: None })
-            }
-            Said::Challenge { txn, challenge } => {
-                let cookie = self.cookies.get(COOKIE).cloned().ok_or_else(|| Problem::of(Code::Proof011))?;
+            Said::Answer(answer) => Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: None }),
+            Said::Challenge(ChallengeAnswer { txn, challenge }) => {
+                let cookie = self.cookies.get(BINDING_COOKIE).cloned().ok_or_else(|| Problem::of(Code::Proof011))?;
                 let cb = epoch::cookie_binding(&cookie);
                 let signed = self.prover.prove(&challenge, &origin(url), cb, &txn)?;
                 self.finish(url, &txn, signed)
@@ -154,19 +144,16 @@ impl<'a> Issuer<'a> {
         let base = sso.path().split("/saml/").next().unwrap_or_default().to_owned();
         url.set_path(&format!("{base}/signin/finish"));
         url.set_query(None);
-        let body = json!({"txn": txn, "proof": signed.proof}).to_string().into_bytes();
+        let body = json!(ProofRequest { txn: txn.to_owned(), proof: signed.proof.clone() }).to_string().into_bytes();
         let answer = self.send("POST", &url, Some(("application/json", body)))?;
         match understand(&url, &answer)? {
-            Said::Answer { destination, saml_response, relay_state } => Ok(Finished {
-                next: Next::Deliver(delivery(&destination, saml_response, relay_state)?),
-                signed: Some(signed),
-            }),
-            Said::Challenge { .. } => Err(Problem::of(Code::Proof010)),
+            Said::Answer(answer) => Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: Some(signed) }),
+            Said::Challenge(_) => Err(Problem::of(Code::Proof010)),
         }
     }
 
     fn send(&mut self, method: &'static str, url: &Url, body: Option<(&str, Vec<u8>)>) -> Result<Answer> {
-        let mut headers = vec![("Latchkey-Agent", "1".to_owned()), ("Accept", "application/json".to_owned())];
+        let mut headers = vec![(AGENT_HEADER.0, AGENT_HEADER.1.to_owned()), ("Accept", "application/json".to_owned())];
         if !self.cookies.is_empty() {
             let pairs: Vec<String> = self.cookies.iter().map(|(n, v)| format!("{n}={v}")).collect();
             headers.push(("Cookie", pairs.join("; ")));
@@ -208,8 +195,8 @@ fn understand(url: &Url, answer: &Answer) -> Result<Said> {
     })
 }
 
-fn delivery(destination: &str, response: String, relay_state: Option<String>) -> Result<Delivery> {
-    let target = Url::parse(destination).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
+fn delivery(answer: FinishAnswer) -> Result<Delivery> {
+    let target = Url::parse(&answer.destination).ok().filter(|u| matches!(u.scheme(), "http" | "https"));
     let Some(destination) = target else {
         return Err(Problem::local(
             Local::BadAnswer,
@@ -217,5 +204,5 @@ fn delivery(destination: &str, response: String, relay_state: Option<String>) ->
             "correct the service's metadata",
         ));
     };
-    Ok(Delivery { destination, response, relay_state })
+    Ok(Delivery { destination, response: answer.saml_response, relay_state: answer.relay_state })
 }

@@ -36,8 +36,9 @@ const SETTLE_EVERY: Duration = Duration::from_secs(60);
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
 enum Question {
-    Status,
-    Trust,
+    // Braces, because only a variant with members refuses unknown ones.
+    Status {},
+    Trust {},
     Prove {
         challenge: String,
         origin: String,
@@ -149,7 +150,7 @@ fn serve(service: &Service, stream: &UnixStream) -> std::io::Result<()> {
 fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
     let core = service.core.read().unwrap_or_else(PoisonError::into_inner);
     match question {
-        Question::Status => {
+        Question::Status {} => {
             let state = core.store.load()?;
             let now = state.record.as_ref().map(|r| r.clock.now(&(core.monotonic)()));
             let (mut answer, problem) = status::report(&state, now.unwrap_or_default());
@@ -157,7 +158,7 @@ fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
             let problem = problem.as_ref().map(|p| as_line(p)["problem"].take());
             Ok(json!({"status": answer, "problem": problem, "ok": true}))
         }
-        Question::Trust => trust(&core),
+        Question::Trust {} => trust(&core),
         Question::Prove { challenge, origin, cb, txn } => {
             let account = Accounts::here().by_uid(uid)?;
             prove(&core, &account, &challenge, &origin, cb, &txn)

@@ -5,7 +5,8 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::large_futures,
-    clippy::format_push_string
+    clippy::format_push_string,
+    clippy::result_large_err
 )]
 // helpers of tests; a panic is the report
 
@@ -14,6 +15,8 @@ mod fake_service;
 mod program;
 mod wire_http;
 
+mod accounts;
+mod crashing;
 mod enrolling;
 mod renewing;
 mod signing_in;

@@ -1,0 +1,219 @@
+//! security.md A20, A32, R15: the service signs for the account that the kernel names, for no other. These tests are root and
+//! become somebody else for a moment.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, RwLock};
+
+use latchkey_connector::account::{Accounts, Directory, claim};
+use latchkey_connector::files::{Owner, PrivateDir};
+use latchkey_connector::service::{Door, listen, work};
+use latchkey_connector::settings::{Core, Inputs, read_options};
+use latchkey_connector::state::Store;
+use latchkey_options::{Given, Platform, Source, resolve};
+use latchkey_wire::ClaimSource;
+use serde_json::{Value, json};
+
+use crate::fake_cloud::{Cloud, DOMAIN, ORG};
+use crate::fake_service::{How, Service};
+use crate::program::Ran;
+
+const NOBODY: &str = "65534";
+
+/// A system service of its own: state, socket, and the program where everybody may start it.
+struct System {
+    folder: tempfile::TempDir,
+    core: Arc<RwLock<Core>>,
+    _door: Door,
+    program: PathBuf,
+}
+
+impl System {
+    fn start(cloud: &Cloud, options: &Value) -> Self {
+        assert!(rustix::process::geteuid().is_root(), "this test starts programs as another user: run it as root");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let machine = folder.path().join("machine");
+        std::fs::create_dir(&machine).unwrap();
+        let mut all = json!({"cloudName": cloud.name(), "userDomain": DOMAIN, "deviceToken": cloud.token_text()});
+        all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        std::fs::write(machine.join("managed.json"), all.to_string()).unwrap();
+        let inputs = Inputs { machine_dir: Some(machine), ..Inputs::default() };
+        let options = read_options(&inputs, Owner::Root).unwrap();
+        let store = Store::new(PrivateDir::open(&folder.path().join("state")).unwrap());
+        let core = Arc::new(RwLock::new(Core::new(store, options, Directory::System)));
+        work(&core).unwrap();
+        let (wake, _woken) = channel();
+        let socket = folder.path().join("socket");
+        let door = listen(&socket, core.clone(), wake).unwrap();
+        let program = folder.path().join("latchkey-connector");
+        std::fs::copy(env!("CARGO_BIN_EXE_latchkey-connector"), &program).unwrap();
+        System { folder, core, _door: door, program }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// Runs the program as another user, with nothing but the socket.
+    fn as_nobody(&self, arguments: &[&str]) -> Ran {
+        Command::new("setpriv")
+            .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+            .arg(&self.program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("LATCHKEY_CONNECTOR_SOCKET", self.socket())
+            .output()
+            .unwrap()
+            .into()
+    }
+
+    fn state(&self) -> Value {
+        let file = self.folder.path().join("state/state.json");
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+    }
+
+    fn change_state(&self, change: impl FnOnce(&mut Value)) {
+        let _keep = self.core.read().unwrap();
+        let mut state = self.state();
+        change(&mut state);
+        std::fs::write(self.folder.path().join("state/state.json"), state.to_string()).unwrap();
+    }
+}
+
+fn service(cloud: &Cloud) -> Service {
+    let service = Service::start(format!("{}/o/{ORG}/saml/sso", cloud.origin()), How::Redirect);
+    cloud.inner.lock().unwrap().consumer = service.url("/acs");
+    service
+}
+
+fn anna_is_root() -> Value {
+    json!({"userName": "anna", "osAccount": "root", "allowSystemAccounts": 1})
+}
+
+#[test]
+fn a32_another_local_account_gets_its_own_name_and_never_the_first_ones() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let service = service(&cloud);
+    assert_eq!(system.state()["record"]["users"][0]["claim"], "anna@acme.example");
+    let ran = system.as_nobody(&["sign-in", &service.url("/secret"), "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["login_name"], "nobody@acme.example");
+    let inner = cloud.inner.lock().unwrap();
+    let anna = &inner.devices[0].bindings[0].0;
+    assert_eq!(anna.login_name, "anna@acme.example");
+    assert!(inner.proofs.iter().all(|p| p.binding_id != anna.id));
+}
+
+#[test]
+fn a32_a_system_account_is_no_user_unless_it_is_allowed() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &json!({"ownership": "corporate"}));
+    assert_eq!(system.state()["record"]["users"], json!([]), "nobody is signed in, so the device has no user yet");
+    let ran = system.as_nobody(&["sign-in", &service(&cloud).url("/secret"), "--json"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (4, "LK-CONN-008"), "{}", ran.stderr);
+    assert!(cloud.inner.lock().unwrap().proofs.is_empty());
+}
+
+#[test]
+fn a32_a_changed_home_or_a_reused_uid_makes_the_binding_dead() {
+    for (part, value) in [("home", json!("/elsewhere")), ("name", json!("eve")), ("uid", json!(4242))] {
+        let cloud = Cloud::start();
+        let system = System::start(&cloud, &anna_is_root());
+        let service = service(&cloud);
+        let ran = system.as_nobody(&["sign-in", &service.url("/secret")]);
+        assert_eq!(ran.exit, 0, "{}", ran.stderr);
+        let proofs = cloud.inner.lock().unwrap().proofs.len();
+        system.change_state(|state| {
+            let users = state["record"]["users"].as_array_mut().unwrap();
+            let nobody = users.iter_mut().find(|u| u["account"]["name"] == "nobody").unwrap();
+            nobody["account"][part] = value.clone();
+        });
+        let ran = system.as_nobody(&["sign-in", &service.url("/secret"), "--json"]);
+        assert_eq!((ran.exit, ran.code().as_str()), (4, "LK-CONN-008"), "{part}: {}", ran.stderr);
+        assert_eq!(cloud.inner.lock().unwrap().proofs.len(), proofs, "{part}");
+    }
+}
+
+#[test]
+fn a20_the_socket_answers_status_and_own_proofs_and_nothing_else() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let ran = system.as_nobody(&["status", "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["bindings"], json!([]), "others' bindings are nobody's business");
+    for command in [&["renew"][..], &["unenroll", "--yes"], &["options"], &["enroll"], &["prepare-image"]] {
+        let ran = system.as_nobody(command);
+        assert_eq!(ran.exit, 4, "{command:?}: {}", ran.stderr);
+    }
+    assert_eq!(system.state()["record"]["epoch"]["n"], 0);
+    for question in [
+        json!({"op": "prove", "account": "root", "challenge": "x", "origin": "y", "cb": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "txn": "z"}),
+        json!({"op": "status", "uid": 0}),
+        json!({"op": "unenroll"}),
+        json!({"op": "sign", "data": "x"}),
+    ] {
+        let answer = ask(&system.socket(), &format!("{question}\n"));
+        assert_eq!(answer["problem"]["code"], "LK-CONN-002", "{question}: {answer}");
+    }
+    let answer = ask(&system.socket(), &format!("{}\n", "x".repeat(70_000)));
+    assert_eq!(answer["problem"]["code"], "LK-CONN-002");
+    assert_eq!(ask(&system.socket(), "{\"op\":\"status\"}\n")["ok"], true, "and it still answers");
+}
+
+#[test]
+fn a20_nobody_else_can_read_state_or_keys() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let state = system.folder.path().join("state").display().to_string();
+    let output = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "ls", &state])
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+}
+
+fn ask(socket: &Path, question: &str) -> Value {
+    use std::io::{BufRead, BufReader, Write};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let _ = stream.write_all(question.as_bytes());
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap()
+}
+
+#[test]
+fn user_name_speaks_for_one_account_and_the_others_get_their_own() {
+    let accounts = Accounts::parse(
+        "root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\nben:x:1001:1001::/home/ben:/bin/sh\ndaemon:x:2:2::/:/bin/false\n",
+    );
+    let only = Accounts::parse("root:x:0:0::/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\n");
+    let options = |more: &[(&str, &str)]| {
+        let mut given = vec![
+            Given::new("userDomain", DOMAIN, Source::MachinePolicy, "managed.json"),
+            Given::new("userName", "a.lee", Source::MachinePolicy, "managed.json"),
+        ];
+        given.extend(more.iter().map(|(n, v)| Given::new(*n, *v, Source::MachinePolicy, "managed.json")));
+        resolve(given, Platform::Linux).unwrap()
+    };
+    let (anna, ben, root) =
+        (accounts.by_name("anna").unwrap(), accounts.by_name("ben").unwrap(), accounts.by_name("root").unwrap());
+    let name = |account, options: &latchkey_options::Resolved, all, spoken| {
+        claim(account, options, all, Directory::System, spoken).map(|c| c.login_name)
+    };
+    let plain = options(&[]);
+    assert_eq!(name(&anna, &plain, &only, None).unwrap(), "a.lee@acme.example");
+    assert_eq!(name(&anna, &plain, &accounts, None).unwrap(), "a.lee@acme.example", "the first to come");
+    assert_eq!(name(&ben, &plain, &accounts, Some(&anna)).unwrap(), "ben@acme.example", "then fixed");
+    let fixed = options(&[("osAccount", "ben")]);
+    assert_eq!(name(&ben, &fixed, &accounts, None).unwrap(), "a.lee@acme.example");
+    assert_eq!(name(&anna, &fixed, &accounts, None).unwrap(), "anna@acme.example");
+    assert!(name(&root, &plain, &accounts, None).is_err());
+    assert!(name(&root, &options(&[("allowSystemAccounts", "1")]), &accounts, Some(&anna)).is_ok());
+    let claimed = claim(&ben, &plain, &accounts, Directory::System, Some(&anna)).unwrap();
+    assert_eq!(claimed.source, ClaimSource::Account);
+}
