@@ -12,6 +12,9 @@ use crate::problem::{Local, Problem, Result};
 use crate::settings::Core;
 use crate::state::{CloudTrust, Record};
 
+/// Seconds between two fetches of a document that is known.
+const REFETCH_EVERY: u64 = 60;
+
 /// Longest document with its chain of roots, bytes.
 const MAX: u64 = 256 * 1024;
 
@@ -38,8 +41,32 @@ pub fn fetch(core: &Core, record: &mut Record) -> Result<Accepted> {
         iss: accepted.iss().to_owned(),
         serial: accepted.known().serial,
         answer: well_known,
+        fresh: record.cloud.as_ref().is_some_and(|c| c.fresh),
+        refetched: record.cloud.as_ref().and_then(|c| c.refetched.clone()),
     });
     Ok(accepted)
+}
+
+/// Fetches a document that is known already anew; `None` if that was done less than a minute ago, so that whoever shows us
+/// unknown keys cannot make us ask all the time. The record is changed, not saved.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn refetch(core: &Core, record: &mut Record) -> Result<Option<Accepted>> {
+    let now = (core.monotonic)();
+    if let Some(cloud) = &mut record.cloud {
+        let recent = cloud
+            .refetched
+            .as_ref()
+            .is_some_and(|at| at.boot == now.boot && now.since_boot.saturating_sub(at.since_boot) < REFETCH_EVERY);
+        if recent {
+            return Ok(None);
+        }
+        let mut mark = crate::clock::ClockMark::default();
+        mark.learn(0, &now);
+        cloud.refetched = Some(mark);
+    }
+    fetch(core, record).map(Some)
 }
 
 /// A client that trusts the operating system, `caFile` and the keys of the document.

@@ -41,7 +41,6 @@ pub struct Link {
     accepted: Accepted,
     client: Client,
     base: Url,
-    first_document: bool,
 }
 
 impl Link {
@@ -50,25 +49,26 @@ impl Link {
     /// # Errors
     /// As [`cloud::fetch`].
     pub fn open(core: &Core, record: &mut Record) -> Result<Self> {
-        let first_document = record.cloud.is_none();
-        let accepted = if first_document { cloud::fetch(core, record)? } else { record.accepted()? };
-        Self::with(core, accepted, first_document)
+        let accepted = if record.cloud.is_none() { cloud::fetch(core, record)? } else { record.accepted()? };
+        Self::with(core, accepted)
     }
 
-    fn with(core: &Core, accepted: Accepted, first_document: bool) -> Result<Self> {
+    fn with(core: &Core, accepted: Accepted) -> Result<Self> {
         let client = cloud::client(core, Some(&accepted))?;
         let base = cloud::primary(&accepted)?;
-        Ok(Link { accepted, client, base, first_document })
+        Ok(Link { accepted, client, base })
     }
 
-    /// Fetches the document anew; the record is changed, not saved.
+    /// Fetches the document anew, unless that was just done; the record is changed, not saved. Says whether there is news.
     ///
     /// # Errors
     /// As [`cloud::fetch`].
-    pub fn refresh(&mut self, core: &Core, record: &mut Record) -> Result<()> {
-        let accepted = cloud::fetch(core, record)?;
-        *self = Self::with(core, accepted, self.first_document)?;
-        Ok(())
+    pub fn refresh(&mut self, core: &Core, record: &mut Record) -> Result<bool> {
+        let Some(accepted) = cloud::refetch(core, record)? else {
+            return Ok(false);
+        };
+        *self = Self::with(core, accepted)?;
+        Ok(true)
     }
 
     /// The document.
@@ -111,7 +111,17 @@ impl Link {
         let body = json!({"purpose": purpose, "thumbprint": thumbprint, "id": id});
         let mut refetched = false;
         loop {
-            let answer = self.post("nonces", "application/json", body.to_string().into_bytes())?;
+            let answer = match self.post("nonces", "application/json", body.to_string().into_bytes()) {
+                // Addresses and TLS keys roll too; where to and to which, the root-signed document says. Once.
+                Err(problem) if problem.exit == 6 && !refetched => {
+                    refetched = true;
+                    if matches!(self.refresh(core, record), Ok(true)) {
+                        continue;
+                    }
+                    return Err(problem);
+                }
+                other => other?,
+            };
             if answer.status != 200 {
                 return Err(unsigned_problem(&answer));
             }
@@ -120,9 +130,11 @@ impl Link {
             let nonce = match verified {
                 Ok(nonce) => nonce,
                 // The cloud's keys roll; the document says to which. Once.
-                Err(WireError::UnknownKey) if !refetched => {
+                Err(e @ WireError::UnknownKey) if !refetched => {
                     refetched = true;
-                    self.refresh(core, record)?;
+                    if !self.refresh(core, record)? {
+                        return Err(impostor(&e));
+                    }
                     continue;
                 }
                 Err(e) => return Err(impostor(&e)),
@@ -135,8 +147,9 @@ impl Link {
             if !ours {
                 return Err(impostor(&WireError::NotOurs { member: "nonce" }));
             }
-            if self.first_document {
+            if let Some(cloud) = record.cloud.as_mut().filter(|c| !c.fresh) {
                 self.accepted.fresh_by(said.time).map_err(|e| Problem::of(Code::Cloud003).because(e))?;
+                cloud.fresh = true;
             }
             record.clock.learn(said.time, &(core.monotonic)());
             record.last_contact_at = Some(said.time);
@@ -165,8 +178,7 @@ impl Link {
         }
         let text = member(&answer, "result")?;
         let mut result = verify_result(&text, sent, &self.accepted.document().challenge_keys);
-        if matches!(result, Err(WireError::UnknownKey)) {
-            self.refresh(core, record)?;
+        if matches!(result, Err(WireError::UnknownKey)) && self.refresh(core, record)? {
             result = verify_result(&text, sent, &self.accepted.document().challenge_keys);
         }
         let result = result.map_err(|e| impostor(&e))?.into_message().body;

@@ -1,6 +1,7 @@
 //! The prover of a private state directory: this process holds the keys, and the directory's owner is the account.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use latchkey_wire::{Bytes, Channel, Code, DeviceState};
 use url::Url;
@@ -20,7 +21,7 @@ pub struct LocalProver<'a> {
     core: &'a Core,
     account: Account,
     state: RefCell<State>,
-    client: OnceCell<Client>,
+    client: RefCell<Option<Rc<Client>>>,
 }
 
 impl<'a> LocalProver<'a> {
@@ -29,7 +30,7 @@ impl<'a> LocalProver<'a> {
     /// # Errors
     /// The state cannot be read.
     pub fn new(core: &'a Core, account: Account) -> Result<Self> {
-        Ok(LocalProver { state: RefCell::new(core.store.load()?), core, account, client: OnceCell::new() })
+        Ok(LocalProver { state: RefCell::new(core.store.load()?), core, account, client: RefCell::new(None) })
     }
 
     /// Renews a certificate that is due, and looks whether a device that could not act may act now. What fails here fails
@@ -66,14 +67,15 @@ impl Prover for LocalProver<'_> {
         accepted.is_some_and(|a| cloud::is_ours(&a, url))
     }
 
-    fn client(&self) -> Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    fn client(&self) -> Result<Rc<Client>> {
+        if let Some(client) = self.client.borrow().as_ref() {
+            return Ok(client.clone());
         }
         let state = self.state.borrow();
         let record = state.record.as_ref().ok_or_else(|| state.without_record())?;
-        let client = cloud::client(self.core, Some(&record.accepted()?))?;
-        Ok(self.client.get_or_init(|| client))
+        let client = Rc::new(cloud::client(self.core, Some(&record.accepted()?))?);
+        *self.client.borrow_mut() = Some(client.clone());
+        Ok(client)
     }
 
     fn prove(&self, challenge: &str, origin: &str, cb: Bytes<32>, txn: &str) -> Result<Signed> {
@@ -81,17 +83,14 @@ impl Prover for LocalProver<'_> {
         let record = renew::enrolled(&state)?;
         let context = Context { account: &self.account, origin, cb, txn, channel: Channel::Agent };
         let mut record = record;
-        let signed = match proof::sign(self.core, &mut record, challenge, &context) {
-            // A challenge of a key we do not know yet: the cloud's keys roll, its document says to which.
-            Err(problem) if problem.known() == Some(Code::Cloud002) => {
-                cloud::fetch(self.core, &mut record)?;
-                let _lock = self.core.store.lock()?;
-                state.record = Some(record.clone());
-                self.core.store.save(&state)?;
-                proof::sign(self.core, &mut record, challenge, &context)
-            }
-            other => other,
-        };
+        // A challenge of a key we do not know yet: the cloud's keys roll, its document says to which.
+        if !proof::knows_key(&record, challenge) {
+            let _lock = self.core.store.lock()?;
+            cloud::refetch(self.core, &mut record)?;
+            state.record = Some(record.clone());
+            self.core.store.save(&state)?;
+        }
+        let signed = proof::sign(self.core, &mut record, challenge, &context);
         state.record = Some(record);
         signed
     }
@@ -101,12 +100,13 @@ impl Prover for LocalProver<'_> {
         let mut state = self.core.store.load()?;
         let result = if code == Code::Proof021 {
             renew::renew(self.core, &mut state).map(drop)
-        } else if matches!(code, Code::Proof022 | Code::Device410 | Code::Device404) {
+        } else if matches!(code, Code::Proof022 | Code::Device410 | Code::Device404 | Code::Conn010 | Code::Conn011) {
             renew::heartbeat(self.core, &mut state).map(drop)
         } else {
             Ok(())
         };
         *self.state.borrow_mut() = state;
+        *self.client.borrow_mut() = None;
         result.map_err(|refused| refused.problem)
     }
 }

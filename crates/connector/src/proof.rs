@@ -4,7 +4,7 @@
 
 use latchkey_wire::cloud::Accepted;
 use latchkey_wire::message::{Challenge, Common, Message, Proof, Version};
-use latchkey_wire::verify::{sign_proof, verify_statement};
+use latchkey_wire::verify::{kid_of_compact, sign_proof, verify_statement};
 use latchkey_wire::{BindingState, Bytes, Channel, Code, DeviceState, WireError, epoch};
 
 use crate::account::Account;
@@ -160,6 +160,15 @@ pub fn user_of<'r>(record: &'r Record, account: &Account) -> Result<&'r UserReco
         detail,
         "sign in as the person this device was enrolled for, or let the service bind this account",
     ))
+}
+
+/// Whether the stored document lists the key that a challenge claims to be signed with. If not, the document may be old.
+#[must_use]
+pub fn knows_key(record: &Record, challenge: &str) -> bool {
+    let (Ok(accepted), Ok(kid)) = (record.accepted(), kid_of_compact(challenge)) else {
+        return true;
+    };
+    accepted.document().challenge_keys.iter().any(|k| k.thumbprint().to_string() == kid)
 }
 
 fn not_ours(error: &WireError) -> Problem {

@@ -99,6 +99,12 @@ pub struct CloudTrust {
     pub serial: u64,
     /// The answer itself.
     pub answer: WellKnown,
+    /// A nonce's time showed that the first document was not too old.
+    #[serde(default)]
+    pub fresh: bool,
+    /// When it was fetched anew, by the monotonic clock; at most once a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refetched: Option<ClockMark>,
 }
 
 /// `n` and its secret; `next` stands only while a renewal is unfinished.

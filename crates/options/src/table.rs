@@ -275,6 +275,7 @@ pub const TABLE: &[Spec] = &[
         kind: Kind::Seconds,
         default: "0",
         meaning: "Wait this many seconds for roamed or managed state before giving up.",
+        not_built: Some("the service looks at its options again by itself"),
         ..BASE
     },
     Spec {

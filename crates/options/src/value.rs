@@ -225,6 +225,9 @@ fn local_part(value: &str) -> Result<String, Wrong> {
             format!("write {before:?}; the domain goes into userDomain"),
         ));
     }
+    // Lower case first: a few capitals have small letters of another script or form.
+    let lower = value.to_lowercase();
+    let value = lower.as_str();
     if value.chars().count() > 255 {
         return Err(wrong("is longer than 255 characters", example));
     }
@@ -246,7 +249,7 @@ fn local_part(value: &str) -> Result<String, Wrong> {
             "type it again with the letters of one alphabet",
         ));
     }
-    Ok(value.to_lowercase())
+    Ok(lower)
 }
 
 /// True when Latin letters stand beside letters of another alphabet. Latin ends, roughly, with U+024F.

@@ -4,6 +4,7 @@
 //! deserves.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, ChallengeAnswer, FinishAnswer, ProofRequest};
 use latchkey_wire::{Bytes, Code, epoch};
@@ -27,7 +28,7 @@ pub trait Prover {
     ///
     /// # Errors
     /// Not enrolled.
-    fn client(&self) -> Result<&Client>;
+    fn client(&self) -> Result<Rc<Client>>;
 
     /// Checks and signs.
     ///
@@ -93,6 +94,11 @@ impl<'a> Issuer<'a> {
         self.prover.is_issuer(url)
     }
 
+    /// The cloud may have moved: looks at its document again, and then whether this is one of its addresses.
+    pub(super) fn is_at_after_all(&self, url: &Url) -> bool {
+        self.prover.settle(Code::Conn011).is_ok() && self.is_at(url)
+    }
+
     /// The reason why no address is the issuer's.
     pub(super) fn not_enrolled(&self) -> Option<Problem> {
         self.prover.client().err()
@@ -106,7 +112,7 @@ impl<'a> Issuer<'a> {
     pub(super) fn ask(&mut self, method: &'static str, url: &Url, form: Option<&str>) -> Result<Finished> {
         match self.once(method, url, form) {
             Err(problem) => match problem.known() {
-                Some(code @ (Code::Proof021 | Code::Proof010 | Code::Nonce001)) => {
+                Some(code @ (Code::Proof021 | Code::Proof010 | Code::Nonce001 | Code::Conn010 | Code::Conn011)) => {
                     self.prover.settle(code)?;
                     self.once(method, url, form)
                 }

@@ -11,6 +11,7 @@ pub mod jar;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use latchkey_wire::Code;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -227,6 +228,12 @@ impl Walk<'_> {
                     "the service uses another identity provider; give it this organization's metadata",
                 ));
             }
+            // IsPassive: the service was told that nobody could be signed in silently, and showed what it shows then.
+            if self.delivered && self.login_name.is_none() {
+                return Err(
+                    Problem::of(Code::Proof014).because("the service was told that no silent sign-in is possible")
+                );
+            }
             return Ok(None);
         }
         let title = read_page(&String::from_utf8_lossy(&answer.body)).title;
@@ -285,7 +292,8 @@ impl Walk<'_> {
                 "let the service use https throughout",
             ));
         }
-        if !self.issuer.is_at(&target) && target.query_pairs().any(|(name, _)| name == "SAMLRequest") {
+        let asks = target.query_pairs().any(|(name, _)| name == "SAMLRequest");
+        if asks && !self.issuer.is_at(&target) && !self.issuer.is_at_after_all(&target) {
             return Err(self.elsewhere(&target));
         }
         Ok(Step::Get(target))
@@ -307,7 +315,9 @@ impl Walk<'_> {
             return Ok(None);
         };
         match form.target(url) {
-            Some(target) if self.issuer.is_at(&target) => Ok(Some(Step::PostRequest(target, form.encode()))),
+            Some(target) if self.issuer.is_at(&target) || self.issuer.is_at_after_all(&target) => {
+                Ok(Some(Step::PostRequest(target, form.encode())))
+            }
             Some(target) => Err(self.elsewhere(&target)),
             None => Err(stopped("the form's action is no address".to_owned(), "correct the service")),
         }

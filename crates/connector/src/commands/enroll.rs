@@ -82,7 +82,9 @@ pub(crate) fn once(core: &Core) -> Result<Value> {
             finished(&state, &result, &forgotten)
         }
         Err(refused) => {
-            if refused.problem.known().is_some_and(|c| c.retry() == Retry::Never) {
+            // An unsigned refusal, whoever it is from, only ever causes back-off.
+            let is_final = refused.signed.as_ref().is_some_and(|s| s.retry == Retry::Never);
+            if is_final {
                 state.refused_token = Some(RefusedToken {
                     id: token.token.id().to_string(),
                     code: refused.problem.code.clone(),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use latchkey_wire::{Bytes, Code};
@@ -70,19 +71,19 @@ pub fn ask_status(socket: &Path) -> Result<(Value, Option<Problem>)> {
 /// A prover behind the socket: the service signs for whoever the kernel says we are.
 pub struct SocketProver {
     line: RefCell<Line>,
+    trust: RefCell<Trusted>,
+}
+
+/// What the service says about the issuer.
+struct Trusted {
     public: Vec<Url>,
-    client: Client,
+    client: Rc<Client>,
     extra_pem: Option<Vec<u8>>,
     proxy: Option<String>,
 }
 
-impl SocketProver {
-    /// Asks the service whom to trust.
-    ///
-    /// # Errors
-    /// The service does not answer, or the device is not enrolled.
-    pub fn new(socket: &Path) -> Result<Self> {
-        let mut line = Line::open(socket)?;
+impl Trusted {
+    fn ask(line: &mut Line) -> Result<Self> {
         let trust = line.ask(&json!({"op": "trust"}))?;
         let list = |name: &str| trust[name].as_array().cloned().unwrap_or_default();
         let public = list("public_urls").iter().filter_map(|u| Url::parse(u.as_str()?).ok()).collect();
@@ -95,29 +96,41 @@ impl SocketProver {
             proxy: proxy.clone(),
             timeout: Duration::from_secs(30),
         })?;
-        Ok(SocketProver { line: RefCell::new(line), public, client, extra_pem, proxy })
+        Ok(Trusted { public, client: Rc::new(client), extra_pem, proxy })
+    }
+}
+
+impl SocketProver {
+    /// Asks the service whom to trust.
+    ///
+    /// # Errors
+    /// The service does not answer, or the device is not enrolled.
+    pub fn new(socket: &Path) -> Result<Self> {
+        let mut line = Line::open(socket)?;
+        let trust = Trusted::ask(&mut line)?;
+        Ok(SocketProver { line: RefCell::new(line), trust: RefCell::new(trust) })
     }
 
     /// The administrator's extra CA; it counts for services too.
     #[must_use]
     pub fn extra_pem(&self) -> Option<Vec<u8>> {
-        self.extra_pem.clone()
+        self.trust.borrow().extra_pem.clone()
     }
 
     /// The administrator's proxy.
     #[must_use]
     pub fn proxy(&self) -> Option<String> {
-        self.proxy.clone()
+        self.trust.borrow().proxy.clone()
     }
 }
 
 impl Prover for SocketProver {
     fn is_issuer(&self, url: &Url) -> bool {
-        self.public.iter().any(|ours| ours.origin() == url.origin())
+        self.trust.borrow().public.iter().any(|ours| ours.origin() == url.origin())
     }
 
-    fn client(&self) -> Result<&Client> {
-        Ok(&self.client)
+    fn client(&self) -> Result<Rc<Client>> {
+        Ok(self.trust.borrow().client.clone())
     }
 
     fn prove(&self, challenge: &str, origin: &str, cb: Bytes<32>, txn: &str) -> Result<Signed> {
@@ -133,6 +146,9 @@ impl Prover for SocketProver {
     }
 
     fn settle(&self, code: Code) -> Result<()> {
-        self.line.borrow_mut().ask(&json!({"op": "settle", "code": code.as_str()})).map(drop)
+        let mut line = self.line.borrow_mut();
+        line.ask(&json!({"op": "settle", "code": code.as_str()}))?;
+        *self.trust.borrow_mut() = Trusted::ask(&mut line)?;
+        Ok(())
     }
 }

@@ -207,11 +207,13 @@ fn prove(core: &Core, account: &Account, challenge: &str, origin: &str, cb: Byte
         record = renew::enrolled(&state)?;
     }
     let context = Context { account, origin, cb, txn, channel: Channel::Agent };
-    let mut signed = proof::sign(core, &mut record, challenge, &context);
-    if signed.as_ref().is_err_and(|p| p.known() == Some(Code::Cloud002)) {
-        crate::cloud::fetch(core, &mut record)?;
-        signed = proof::sign(core, &mut record, challenge, &context);
+    if !proof::knows_key(&record, challenge) {
+        let fetched = crate::cloud::refetch(core, &mut record);
+        state.record = Some(record.clone());
+        core.store.save(&state)?;
+        fetched?;
     }
+    let signed = proof::sign(core, &mut record, challenge, &context);
     state.record = Some(record);
     core.store.save(&state)?;
     let signed = signed?;

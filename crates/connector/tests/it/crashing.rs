@@ -5,6 +5,7 @@ use std::io::{Error, ErrorKind};
 use std::path::Path;
 
 use latchkey_connector::account::{Account, Claim, Directory};
+use latchkey_connector::clock::Monotonic;
 use latchkey_connector::enroll::{Request, enroll, prepare};
 use latchkey_connector::files::PrivateDir;
 use latchkey_connector::renew::renew;
@@ -97,6 +98,39 @@ fn a_renewal_that_crashes_anywhere_goes_on_without_a_fork() {
         assert_eq!(record.epoch.e.commitment(), device.v_cur);
         if done {
             assert!(steps >= 10, "two writes of five steps: {steps}");
+            return;
+        }
+    }
+}
+
+fn in_a_month() -> Monotonic {
+    let now = Monotonic::now();
+    Monotonic { since_boot: now.since_boot + 31 * 24 * 3600, ..now }
+}
+
+#[test]
+fn a_software_device_key_is_changed_after_a_month_wherever_it_crashes() {
+    for steps in 0.. {
+        let (cloud, folder) = (Cloud::start(), tempfile::tempdir().unwrap());
+        let mut core = core(folder.path(), &cloud);
+        try_enroll(&core, &cloud).unwrap();
+        let old = cloud.device().dk;
+        core.monotonic = in_a_month;
+        cloud.faults(|f| f.ahead = 31 * 24 * 3600);
+        LEFT.set(Some(steps));
+        let done = renew(&core, &mut core.store.load().unwrap()).is_ok();
+        LEFT.set(None);
+        if !done {
+            let before = cloud.device().dk;
+            renew(&core, &mut core.store.load().unwrap())
+                .unwrap_or_else(|e| panic!("crash after {steps} steps: {}", e.problem));
+            assert!(before == old || before == cloud.device().dk, "one new key, not two");
+        }
+        assert_ne!(cloud.device().dk, old, "crash after {steps} steps");
+        let record = core.store.load().unwrap().record.unwrap();
+        assert_eq!(*core.store.keys().open(&record.dk).unwrap().public(), cloud.device().dk);
+        assert!(record.dk_next.is_none());
+        if done {
             return;
         }
     }

@@ -28,6 +28,8 @@ pub struct Device {
     pub v_prev: Option<EpochHash>,
     pub bindings: Vec<(BindingInfo, PublicJwk)>,
     pub forked: bool,
+    /// The key before the last change; good for a repeated renewal only.
+    pub old_dk: Option<PublicJwk>,
     /// Whether a tag of the previous epoch still counts.
     pub prev_alive: bool,
 }
@@ -67,6 +69,8 @@ pub struct Faults {
     pub https: bool,
     /// Finish answers with this problem.
     pub finish_refuses: Option<Code>,
+    /// The issuer answers an AuthnRequest at once, as it does for a NoPassive.
+    pub passive: bool,
     /// Nobody answers: every connection gets an empty reply with a proxy's status.
     pub away: bool,
     /// The server's clock runs ahead, seconds.
@@ -156,6 +160,13 @@ impl Cloud {
 
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.inner.lock().unwrap().faults);
+    }
+
+    /// A new challenge key, as in a key roll-over; the document says so from now on.
+    pub fn roll_challenge_key(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.challenge = Ed25519Key::generate();
+        inner.serial += 1;
     }
 
     pub fn calls(&self) -> Vec<String> {
@@ -357,6 +368,7 @@ impl Inner {
                 bindings: vec![],
                 forked: false,
                 prev_alive: true,
+                old_dk: None,
             };
             let text = self.result(&device, dk, verified.request_sha256(), &nonce, Typ::Enroll, false);
             return Ok(Reply::json(200, &json!({"result": text})));
@@ -374,6 +386,7 @@ impl Inner {
                 bindings,
                 forked: false,
                 prev_alive: true,
+                old_dk: None,
             });
             self.devices.len() - 1
         });
@@ -409,7 +422,10 @@ impl Inner {
     fn renew(&mut self, request: &Request) -> Answer {
         let posted = Posted::<Renew>::parse(&request.body).map_err(|_| problem(401, Code::Enroll010))?;
         let at = self.at(&posted.unverified().body.device_id)?;
-        let key = self.devices[at].dk.clone();
+        let kid = posted.kid_of(&latchkey_wire::verify::Signer::Device).unwrap_or_default().to_owned();
+        let old = self.devices[at].old_dk.clone().filter(|k| k.thumbprint().to_string() == kid);
+        let is_old = old.is_some();
+        let key = old.unwrap_or_else(|| self.devices[at].dk.clone());
         let verified = posted.verify(|_| Ok(key.clone())).map_err(|_| problem(401, Code::Device404))?;
         let (body, nonce) = (verified.body(), verified.common().nonce.clone());
         self.consume(&nonce, Purpose::Renew)?;
@@ -419,12 +435,12 @@ impl Inner {
         let mut advanced = false;
         if device.state != DeviceState::Registered {
             // Answered as such, nothing advances.
-        } else if body.n == device.cur && v == device.v_cur {
+        } else if !is_old && body.n == device.cur && v == device.v_cur {
             device.v_prev = Some(device.v_cur);
             device.v_cur = body.v_next;
             device.cur += 1;
             if let Some(new) = &body.new_dk_jwk {
-                device.dk = new.clone();
+                device.old_dk = Some(std::mem::replace(&mut device.dk, new.clone()));
             }
             advanced = true;
         } else if body.n + 1 == device.cur && device.v_prev == Some(v) && body.v_next == device.v_cur {
@@ -497,6 +513,13 @@ impl Inner {
         let asked = request.query("SAMLRequest").or_else(|| request.form("SAMLRequest"));
         if request.header("latchkey-agent") != Some("1") || asked.is_none() {
             return Ok(Reply::html(200, "<title>Sign in</title>"));
+        }
+        if self.faults.passive {
+            let state = request.query("RelayState").unwrap_or_default();
+            return Ok(Reply::json(
+                200,
+                &json!({"destination": self.consumer, "saml_response": "no-passive", "relay_state": state}),
+            ));
         }
         self.counter += 1;
         let cookie = format!("cookie-{}", self.counter);

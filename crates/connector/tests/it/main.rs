@@ -18,5 +18,6 @@ mod wire_http;
 mod accounts;
 mod crashing;
 mod enrolling;
+mod pieces;
 mod renewing;
 mod signing_in;

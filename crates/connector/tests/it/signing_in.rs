@@ -207,3 +207,29 @@ fn without_an_enrollment_the_issuer_is_nobody_special() {
     let ran = device.run(&["sign-in", &service(&cloud, How::Redirect).url("/secret"), "--json"]);
     assert_eq!(ran.exit, 10, "{}", ran.stderr);
 }
+
+#[test]
+fn a_service_that_is_told_no_passive_is_exit_13() {
+    let (cloud, device) = enrolled();
+    cloud.faults(|f| f.passive = true);
+    let ran = device.run(&["sign-in", &service(&cloud, How::Redirect).url("/secret"), "--json"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (13, "LK-PROOF-014"), "{}", ran.stderr);
+    assert_eq!(ran.json()["reached"], false);
+}
+
+#[test]
+fn a_new_challenge_key_is_found_in_the_document_but_not_more_than_once_a_minute() {
+    let (cloud, device) = enrolled();
+    let service = service(&cloud, How::Redirect);
+    cloud.roll_challenge_key();
+    let ran = device.run(&["sign-in", &service.url("/secret")]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    let documents = || cloud.calls().iter().filter(|c| c.contains("well-known")).count();
+    let before = documents();
+    cloud.faults(|f| f.challenge_key = true);
+    for _ in 0..3 {
+        let ran = device.run(&["sign-in", &service.url("/secret"), "--json"]);
+        assert_eq!(ran.code(), "LK-CLOUD-002");
+    }
+    assert_eq!(documents(), before, "unknown keys make us ask once a minute at most");
+}
