@@ -20,4 +20,5 @@ mod crashing;
 mod enrolling;
 mod pieces;
 mod renewing;
+mod serving;
 mod signing_in;
