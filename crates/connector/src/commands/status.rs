@@ -4,6 +4,7 @@ use latchkey_wire::{BindingState, Code, DeviceState};
 use serde_json::{Value, json};
 
 use super::standing;
+use crate::account::Accounts;
 use crate::cli::Place;
 use crate::clock::rfc3339;
 use crate::machine::Marks;
@@ -75,6 +76,17 @@ pub(crate) fn report(state: &State, now: u64) -> (Value, Option<Problem>) {
         problems.push(
             json!({"code": "LK-CONN-017", "title": "the certificate has expired", "fix": "latchkey-connector renew"}),
         );
+    }
+    let accounts = Accounts::here();
+    for user in record.users.iter().filter(|u| u.binding.is_some()) {
+        if accounts.by_uid(user.account.uid).is_ok_and(|now| now == user.account) {
+            continue;
+        }
+        problems.push(json!({
+            "code": "LK-CONN-008",
+            "title": format!("the binding of {} is dead: uid, name or home of the account changed", user.account.name),
+            "fix": "remove the binding on the server; the account's next sign-in makes a new one",
+        }));
     }
     let answer = json!({
         "enrolled": device.is_some(),

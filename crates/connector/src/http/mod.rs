@@ -183,11 +183,10 @@ impl Client {
         if matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_)) || is_tls(error) {
             return Problem::of(Code::Conn011).because(format!("{}: {text}", origin(url)));
         }
-        let mut problem = unreachable(url, &text);
         if self.has_proxy && !is_loopback(url) {
-            problem.detail.push_str(" (through the proxy)");
+            return Problem::of(Code::Conn013).because(format!("{}: {text}", origin(url)));
         }
-        problem
+        unreachable(url, &text)
     }
 }
 

@@ -161,6 +161,10 @@ fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
         Question::Trust {} => trust(&core),
         Question::Prove { challenge, origin, cb, txn } => {
             let account = Accounts::here().by_uid(uid)?;
+            if waits(&core, &account)? {
+                // Perhaps somebody approved meanwhile; if the answer cannot be had, the proof says why it is not made.
+                let _ = settle(service, &core, None);
+            }
             prove(&core, &account, &challenge, &origin, cb, &txn)
         }
         Question::Settle { code } => {
@@ -169,6 +173,17 @@ fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
             Ok(json!({"ok": true}))
         }
     }
+}
+
+/// Whether device or binding could not act when we last heard of them.
+fn waits(core: &Core, account: &Account) -> Result<bool> {
+    let state = core.store.load()?;
+    let Some(record) = &state.record else { return Ok(false) };
+    let device_waits = record.device.as_ref().is_some_and(|d| d.state != DeviceState::Registered);
+    let mut own = record.users.iter().filter(|u| u.account == *account);
+    let binding_waits =
+        own.any(|u| u.binding.as_ref().is_some_and(|b| b.state == latchkey_wire::BindingState::Pending));
+    Ok(device_waits || binding_waits)
 }
 
 /// Others' bindings are nobody's business.
@@ -239,7 +254,12 @@ fn bind(core: &Core, state: &mut crate::state::State, account: &Account) -> Resu
     let spoken_for =
         record.users.iter().find(|u| u.source != latchkey_wire::ClaimSource::Account).map(|u| u.account.clone());
     let claim = claim(account, &core.options, &Accounts::here(), core.directory, spoken_for.as_ref())?;
-    renew::bind(core, state, account, &claim, None).map(drop).map_err(|r| r.problem)
+    // The code proves the user whom `userName` names, nobody else.
+    let code = match claim.source {
+        latchkey_wire::ClaimSource::Account => None,
+        _ => crate::settings::one_time_code(&core.options, core.owner())?,
+    };
+    renew::bind(core, state, account, &claim, code.as_ref()).map(drop).map_err(|r| r.problem)
 }
 
 fn settle(service: &Service, core: &Core, code: Option<Code>) -> Result<()> {

@@ -288,3 +288,63 @@ fn missing_and_unknown_flags_are_exit_2_and_named() {
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.contains("frobnicate"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_name_that_does_not_resolve_and_a_proxy_that_does_not_answer_are_told_apart() {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    let token = cloud.token_text();
+    let base = ["enroll", "--user-domain", DOMAIN, "--user-name", "anna", "--device-token", &token];
+    let with = |more: &[&str]| device.run(&[&base[..], more].concat());
+    let ran = with(&["--cloud-name", "nowhere.invalid"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (6, "LK-CONN-010"), "{}", ran.stderr);
+    let ran = with(&["--cloud-name", "127.0.0.1:1"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (6, "LK-CONN-016"), "{}", ran.stderr);
+    let ran = with(&["--cloud-name", "id.acme.example", "--proxy-url", "http://127.0.0.1:1"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (6, "LK-CONN-013"), "{}", ran.stderr);
+}
+
+#[test]
+fn options_shows_value_source_and_what_it_overrode_with_secrets_masked() {
+    let device = Device::new();
+    let token = Cloud::start().token_text();
+    std::fs::write(
+        device.machine().join("managed.json"),
+        format!(r#"{{"cloudName":"a.example","deviceToken":"{token}"}}"#),
+    )
+    .unwrap();
+    let ran = device.run(&[
+        "options",
+        "--json",
+        "--cloud-name",
+        "b.example",
+        "--user-domain",
+        DOMAIN,
+        "--strictEnforcement",
+        "1",
+    ]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    let answer = ran.json();
+    let items = answer["items"].as_array().unwrap();
+    let item = |name: &str| items.iter().find(|i| i["name"] == name).unwrap();
+    assert_eq!(item("cloudName")["value"], "a.example");
+    assert_eq!(item("cloudName")["source"], "machine_policy");
+    assert_eq!(item("cloudName")["overrode"][0]["value"], "b.example");
+    assert!(!ran.stdout.contains(&token[20..60]), "masked");
+    assert_eq!(item("deviceToken")["value"], format!("{}_…", &token[..16]));
+    assert_eq!(item("keyStore")["source"], "default");
+    assert_eq!(answer["findings"][0]["code"], "LK-OPTION-005");
+}
+
+#[test]
+fn a_damaged_state_is_reported_and_never_replaced() {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    assert_eq!(device.enroll(&cloud).exit, 0);
+    let file = device.state().join("state.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, &text[..text.len() / 2]).unwrap();
+    let ran = device.enroll(&cloud);
+    assert_eq!((ran.exit, ran.code().as_str()), (1, "LK-CONN-007"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().len(), text.len() / 2);
+    assert_eq!(device.run(&["unenroll", "--local"]).exit, 0);
+    assert_eq!(device.enroll(&cloud).exit, 0);
+}
