@@ -149,7 +149,8 @@ pub fn user_of<'r>(record: &'r Record, account: &Account) -> Result<&'r UserReco
     if let Some(user) = record.users.iter().find(|u| u.account == *account) {
         return Ok(user);
     }
-    let changed = record.users.iter().any(|u| u.account.uid == account.uid || u.account.name == account.name);
+    let changed =
+        record.users.iter().any(|u| u.is_live() && (u.account.uid == account.uid || u.account.name == account.name));
     let detail = if changed {
         format!("the account {} is not the one that was bound: its uid, name or home changed", account.name)
     } else {

@@ -159,6 +159,14 @@ pub struct UserRecord {
     pub binding: Option<Binding>,
 }
 
+impl UserRecord {
+    /// Whether the server has a binding for it that is not over.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.binding.as_ref().is_some_and(|b| b.state != BindingState::Ended)
+    }
+}
+
 /// A binding as the server told it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {

@@ -78,14 +78,14 @@ pub(crate) fn report(state: &State, now: u64) -> (Value, Option<Problem>) {
         );
     }
     let accounts = Accounts::here();
-    for user in record.users.iter().filter(|u| u.binding.is_some()) {
+    for user in record.users.iter().filter(|u| u.is_live()) {
         if accounts.by_uid(user.account.uid).is_ok_and(|now| now == user.account) {
             continue;
         }
         problems.push(json!({
             "code": "LK-CONN-008",
             "title": format!("the binding of {} is dead: uid, name or home of the account changed", user.account.name),
-            "fix": "remove the binding on the server; the account's next sign-in makes a new one",
+            "fix": "latchkey binding remove ID on the server; then the account's next sign-in makes a new one",
         }));
     }
     let answer = json!({

@@ -244,10 +244,9 @@ fn bind(core: &Core, state: &mut crate::state::State, account: &Account) -> Resu
     if record.device()?.state != DeviceState::Registered {
         return Err(Problem::of(Code::Proof022));
     }
-    let changed = record
-        .users
-        .iter()
-        .any(|u| u.account != *account && (u.account.uid == account.uid || u.account.name == account.name));
+    let changed = record.users.iter().any(|u| {
+        u.is_live() && u.account != *account && (u.account.uid == account.uid || u.account.name == account.name)
+    });
     if changed {
         proof::user_of(&record, account)?;
     }

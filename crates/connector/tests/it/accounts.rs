@@ -136,6 +136,14 @@ fn a32_a_changed_home_or_a_reused_uid_makes_the_binding_dead() {
         let ran = system.as_nobody(&["sign-in", &service.url("/secret"), "--json"]);
         assert_eq!((ran.exit, ran.code().as_str()), (4, "LK-CONN-008"), "{part}: {}", ran.stderr);
         assert_eq!(cloud.inner.lock().unwrap().proofs.len(), proofs, "{part}");
+        // Once the administrator ended the dead binding, the account as it is now gets one of its own.
+        system.change_state(|state| {
+            let users = state["record"]["users"].as_array_mut().unwrap();
+            let dead = users.iter_mut().find(|u| u["account"][part] == value).unwrap();
+            dead["binding"]["state"] = "ended".into();
+        });
+        let ran = system.as_nobody(&["sign-in", &service.url("/secret"), "--json"]);
+        assert_eq!(ran.exit, 0, "{part}: {}", ran.stderr);
     }
 }
 
