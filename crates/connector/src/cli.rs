@@ -136,6 +136,8 @@ pub(crate) enum Place {
 pub fn main() -> ExitCode {
     // One provider for everything; a second one in the tree would make rustls refuse to choose.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // Keys and tokens pass through this process: no core dump, no debugger of the same user.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let arguments: Vec<String> = std::env::args().collect();
     let output = Output { json: arguments.iter().any(|a| a == "--json") };
     match run(arguments, output) {

@@ -111,8 +111,11 @@ impl Link {
         let body = json!({"purpose": purpose, "thumbprint": thumbprint, "id": id});
         let mut refetched = false;
         loop {
-            let answer = match self.post("nonces", "application/json", body.to_string().into_bytes()) {
-                // Addresses and TLS keys roll too; where to and to which, the root-signed document says. Once.
+            let answer = self.post("nonces", "application/json", body.to_string().into_bytes());
+            let answer = match answer.and_then(|a| if a.status == 200 { Ok(a) } else { Err(unsigned_problem(&a)) }) {
+                Ok(answer) => answer,
+                // Addresses and TLS keys roll too, and somebody else may answer at an old address; where to go and whom to
+                // trust there, the root-signed document says. Once.
                 Err(problem) if problem.exit == 6 && !refetched => {
                     refetched = true;
                     if matches!(self.refresh(core, record), Ok(true)) {
@@ -120,11 +123,8 @@ impl Link {
                     }
                     return Err(problem);
                 }
-                other => other?,
+                Err(problem) => return Err(problem),
             };
-            if answer.status != 200 {
-                return Err(unsigned_problem(&answer));
-            }
             let text = member(&answer, "nonce")?;
             let verified = verify_statement::<NonceMessage>(&text, &self.accepted.document().challenge_keys);
             let nonce = match verified {

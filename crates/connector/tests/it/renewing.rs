@@ -220,6 +220,36 @@ fn a_key_that_the_root_signed_document_lists_is_trusted_without_any_ca() {
     let device = Device::new();
     let ran = device.enroll(&cloud);
     assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    let service = Service::start(format!("{}/o/{}/saml/sso", cloud.origin(), crate::fake_cloud::ORG), How::Redirect);
+    cloud.inner.lock().unwrap().consumer = service.url("/acs");
+    let ran = device.run(&["sign-in", &service.url("/secret")]);
+    assert_eq!(ran.exit, 0, "a service on loopback may use plain http, whatever the issuer uses: {}", ran.stderr);
+}
+
+#[test]
+fn a_tls_key_that_rolled_is_found_in_the_document() {
+    let (first, second) = (authority("localhost"), authority("localhost"));
+    let cloud = Cloud::with(Some(first.leaf));
+    cloud.faults(|f| f.list_tls_key = Some(first.key_sha256));
+    let device = Device::new();
+    assert_eq!(device.enroll(&cloud).exit, 0);
+    // The same cloud, restarted elsewhere with another key: the name in the options leads there, the document explains.
+    let moved = Cloud::with(Some(second.leaf));
+    {
+        let mut inner = moved.inner.lock().unwrap();
+        let mut old = cloud.inner.lock().unwrap();
+        std::mem::swap(&mut inner.root, &mut old.root);
+        std::mem::swap(&mut inner.challenge, &mut old.challenge);
+        std::mem::swap(&mut inner.devices, &mut old.devices);
+        inner.faults.list_tls_key = Some(second.key_sha256);
+    }
+    cloud.faults(|f| f.away = true);
+    let file = device.state().join("state.json");
+    let text = std::fs::read_to_string(&file).unwrap().replace(&cloud.name(), &moved.name());
+    std::fs::write(&file, text).unwrap();
+    let ran = device.run(&["renew", "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(moved.device().cur, 1);
 }
 
 #[test]
