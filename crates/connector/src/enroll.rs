@@ -18,7 +18,7 @@ use crate::keys::Use;
 use crate::machine::{Marks, facts};
 use crate::problem::{Local, Problem, Result};
 use crate::settings::{Core, FoundToken};
-use crate::state::{Epoch, Record, State, UserRecord};
+use crate::state::{Ended, Epoch, Record, State, UserRecord};
 
 /// What to enroll with.
 pub struct Request<'a> {
@@ -61,6 +61,10 @@ pub fn prepare(core: &Core, state: &mut State) -> Result<()> {
         state.machine = here;
         return Ok(());
     }
+    take_over_after_quarantine(core, state)?;
+    let Some(record) = &state.record else {
+        return Ok(());
+    };
     let wanted = |name| core.options.text(name);
     let differs = |name, have: &str| wanted(name).is_some_and(|w| w != have);
     let elsewhere =
@@ -78,6 +82,23 @@ pub fn prepare(core: &Core, state: &mut State) -> Result<()> {
         core.store.wipe_keys()?;
     }
     Ok(())
+}
+
+/// Rule 9: keys of a quarantined device are dead for good. With a token at hand a new key asks to take over the record; whether
+/// the administrator released it, the server knows.
+fn take_over_after_quarantine(core: &Core, state: &mut State) -> Result<()> {
+    let has_token = [OptionName::DeviceToken, OptionName::DeviceTokenFile]
+        .into_iter()
+        .any(|name| core.options.effective(name).is_some());
+    let Some(record) =
+        state.record.take_if(|r| has_token && r.device.as_ref().is_some_and(|d| d.state == DeviceState::Quarantined))
+    else {
+        return Ok(());
+    };
+    state.replaces = record.device.map(|d| d.id);
+    state.ended = Some(Ended { state: DeviceState::Quarantined, at: record.clock.time, cloud_name: record.cloud_name });
+    core.store.save(state)?;
+    core.store.wipe_keys()
 }
 
 /// Enrolls. On return the state is saved; the token is still where it was.
@@ -99,13 +120,14 @@ pub fn enroll(core: &Core, state: &mut State, request: &Request<'_>) -> std::res
 
     let mut retried = false;
     loop {
-        let outcome = attempt(core, &mut record, &mut link, request);
+        let outcome = attempt(core, &mut record, &mut link, request, state.replaces.clone());
         match outcome {
             Ok(result) if request.dry_run => return Ok(result),
             Ok(result) => {
                 apply::result(&core.store, &mut record, &result)?;
                 record.dk_since.get_or_insert(result.time);
                 state.ended = None;
+                state.replaces = None;
                 state.refused_token = None;
                 state.enrolled_once |= result.state == DeviceState::Registered;
                 keep(core, state, &record)?;
@@ -128,6 +150,7 @@ fn attempt(
     record: &mut Record,
     link: &mut Link,
     request: &Request<'_>,
+    replaces: Option<String>,
 ) -> std::result::Result<DeviceResult, Refused> {
     let keys = core.store.keys();
     let token = &request.token.token;
@@ -159,7 +182,7 @@ fn attempt(
             device: facts(&core.options, core.directory == Directory::System),
             user,
             evidence,
-            replaces: None,
+            replaces,
             dry_run: request.dry_run,
         },
     };
@@ -200,7 +223,9 @@ fn write_ahead(core: &Core, state: &mut State, request: &Request<'_>) -> Result<
         },
     };
     let same = |u: &UserRecord, account: &Account, claim: &Claim| u.account == *account && u.claim == claim.login_name;
-    match &request.user {
+    // A record that is taken over has its users already; they come back with new keys by binding.
+    let user = request.user.as_ref().filter(|_| state.replaces.is_none());
+    match user {
         Some((account, claim)) if record.users.first().is_some_and(|u| same(u, account, claim)) => {}
         Some((account, claim)) => {
             record.users = vec![UserRecord {

@@ -36,6 +36,9 @@ pub struct State {
     /// How the last enrollment ended, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// The device record that the next enrollment asks to take over, after a quarantine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
     /// A token that was finally refused; the same is not tried again for a day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_token: Option<RefusedToken>,
@@ -231,6 +234,9 @@ impl State {
     pub fn without_record(&self) -> Problem {
         match &self.ended {
             Some(ended) if ended.state == DeviceState::Removed => Problem::of(latchkey_wire::Code::Device410),
+            Some(ended) if ended.state == DeviceState::Quarantined => {
+                Problem { exit: 12, ..Problem::of(latchkey_wire::Code::Renew023) }
+            }
             _ => not_enrolled(),
         }
     }

@@ -79,6 +79,7 @@ pub(crate) fn once(core: &Core) -> Result<Value> {
                 record.token_remains_in.clone_from(&forgotten.remains_in);
             }
             core.store.save(&state)?;
+            bind_first(core, &mut state, &request, &result)?;
             finished(&state, &result, &forgotten)
         }
         Err(refused) => {
@@ -94,6 +95,17 @@ pub(crate) fn once(core: &Core) -> Result<Value> {
             }
             Err(with_state(core, refused.problem))
         }
+    }
+}
+
+/// A record that was taken over gets its user by binding, at the old level.
+fn bind_first(core: &Core, state: &mut State, request: &Request<'_>, result: &DeviceResult) -> Result<()> {
+    let unbound = state.record.as_ref().is_some_and(|r| r.users.is_empty());
+    match &request.user {
+        Some((account, claim)) if unbound && result.state == DeviceState::Registered => {
+            talk::bind(core, state, account, claim, request.code).map(drop).map_err(|r| with_state(core, r.problem))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -68,7 +68,9 @@ pub enum Wake {
 pub(crate) fn run(core: Core, once: bool, output: Output) -> Result<()> {
     let core = Arc::new(RwLock::new(core));
     if once {
-        return work(&core).map(drop);
+        let done = work(&core);
+        let core = core.read().unwrap_or_else(PoisonError::into_inner);
+        return done.map(drop).map_err(|problem| commands::with_state(&core, problem));
     }
     let (wake, woken) = channel();
     signals(wake.clone())?;
@@ -156,7 +158,8 @@ pub fn may_enroll(options: &Resolved, state: &State) -> bool {
     let has_token =
         options.text(OptionName::DeviceToken).is_some() || options.text(OptionName::DeviceTokenFile).is_some();
     let mode = options.text(OptionName::AutoEnroll).unwrap_or(if has_token { "1" } else { "0" });
-    let removed = state.ended.as_ref().is_some_and(|e| e.state == DeviceState::Removed);
+    let removed =
+        state.ended.as_ref().is_some_and(|e| matches!(e.state, DeviceState::Removed | DeviceState::Quarantined));
     if !has_token || mode == "0" || removed || (mode == "2" && state.enrolled_once) {
         return false;
     }

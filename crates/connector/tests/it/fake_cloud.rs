@@ -373,7 +373,17 @@ impl Inner {
             let text = self.result(&device, dk, verified.request_sha256(), &nonce, Typ::Enroll, false);
             return Ok(Reply::json(200, &json!({"result": text})));
         }
-        let at = known.unwrap_or_else(|| {
+        let taken_over = body.replaces.as_ref().and_then(|id| self.devices.iter().position(|d| d.id == *id));
+        if let Some(at) = taken_over {
+            let device = &mut self.devices[at];
+            device.dk = body.dk_jwk.clone();
+            device.state = DeviceState::Registered;
+            device.cur = 0;
+            device.v_cur = body.v_0;
+            device.v_prev = None;
+            device.forked = false;
+        }
+        let at = known.or(taken_over).unwrap_or_else(|| {
             self.used += 1;
             let bindings = body.user.iter().map(|u| (self.binding(&u.claim, &u.uk_jwk), u.uk_jwk.clone())).collect();
             self.devices.push(Device {

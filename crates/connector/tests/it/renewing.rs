@@ -80,6 +80,30 @@ fn a06_of_two_copies_the_second_to_renew_is_quarantined() {
     assert_eq!((ran.exit, ran.code().as_str()), (12, "LK-RENEW-023"), "{}", ran.stderr);
     assert!(cloud.device().forked);
     assert_eq!(copy.run(&["status", "--json"]).json()["state"], "quarantined");
+    assert_eq!(copy.run(&["run", "--once"]).exit, 12, "nothing goes on by itself");
+}
+
+#[test]
+fn after_a_release_a_new_key_takes_over_the_record_and_the_user_is_bound_anew() {
+    let (cloud, device) = enrolled();
+    cloud.change(|d| d.v_cur = latchkey_wire::EpochSecret::generate().commitment());
+    assert_eq!(device.run(&["renew"]).exit, 12);
+    let old = cloud.device().dk;
+    cloud.faults(|f| f.refuse = None);
+    let ran = device.enroll(&cloud);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["device_id"], "dev-1");
+    assert_eq!(ran.json()["user"]["login_name"], "anna@acme.example");
+    assert_ne!(cloud.device().dk, old);
+    {
+        let inner = cloud.inner.lock().unwrap();
+        let last = inner.enrolls.last().unwrap();
+        assert_eq!((last.replaces.as_deref(), last.user.is_none()), (Some("dev-1"), true));
+        assert!(inner.calls.iter().any(|c| c.contains("bindings")));
+    }
+    let service = Service::start(format!("{}/o/{}/saml/sso", cloud.origin(), crate::fake_cloud::ORG), How::Redirect);
+    cloud.inner.lock().unwrap().consumer = service.url("/acs");
+    assert_eq!(device.run(&["sign-in", &service.url("/secret")]).exit, 0);
 }
 
 #[test]
