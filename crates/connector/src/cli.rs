@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use latchkey_options::Platform;
 use latchkey_options::parse::split_arguments;
+use latchkey_options::{Given, OptionName, Platform, Recognized, recognize};
 use url::Url;
 
 use crate::account::Directory;
@@ -148,6 +148,7 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Vec<String>, output: Output) -> Result<()> {
     let split = split_arguments(arguments).map_err(|f| Problem::options(&[f]))?;
+    no_secret_values(&split.given)?;
     let cli = match parse(split.rest) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => return Err(usage(&error)),
@@ -193,13 +194,31 @@ fn run(arguments: Vec<String>, output: Output) -> Result<()> {
     }
 }
 
+/// A command line is public on its machine. The device token is let through, because fleets are deployed that way today.
+fn no_secret_values(given: &[Given]) -> Result<()> {
+    for one in given {
+        let Some(Recognized::Ours(spec)) = recognize(&one.spelling) else {
+            continue;
+        };
+        if spec.secret && spec.name != OptionName::DeviceToken {
+            return Err(Problem::local(
+                Local::Usage,
+                format!("--{} would show a secret on the command line", spec.flag()),
+                format!("give --{}-file FILE, or write {} into a file of options", spec.flag(), spec.spelled),
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn parse(arguments: Vec<String>) -> std::result::Result<Cli, clap::Error> {
     use clap::{CommandFactory as _, FromArgMatches as _};
     let options = format!(
         "Options of the table (also --camelCase; see docs/options.md):\n{}",
         latchkey_options::reference::help(Platform::Linux)
     );
-    let mut command = Cli::command().after_help(options);
+    let mut command =
+        Cli::command().mut_subcommand("enroll", |enroll| enroll.after_help(options.clone())).after_help(options);
     let matches = command.try_get_matches_from_mut(arguments)?;
     Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
 }

@@ -348,3 +348,10 @@ fn a_damaged_state_is_reported_and_never_replaced() {
     assert_eq!(device.run(&["unenroll", "--local"]).exit, 0);
     assert_eq!(device.enroll(&cloud).exit, 0);
 }
+
+#[test]
+fn no_secret_but_the_device_token_is_taken_from_the_command_line() {
+    let ran = Device::new().run(&["enroll", "--user-claim", "lkuc1_whatever"]);
+    assert_eq!(ran.exit, 2);
+    assert!(ran.stderr.contains("--user-claim-file") && !ran.stderr.contains("whatever"), "{}", ran.stderr);
+}
