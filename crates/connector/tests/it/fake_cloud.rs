@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use latchkey_wire::message::{
-    Bind, BindingInfo, Challenge, Common, DeviceResult, Document, Enroll, Heartbeat, Message, NonceMessage, Proof,
-    Refusal, Renew, RootCommon, Unenroll, Version,
+    Bind, BindingInfo, Common, DeviceResult, Document, Enroll, Heartbeat, Message, NonceMessage, Proof, Refusal, Renew,
+    RootCommon, Unenroll, Version,
 };
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{sign_result, sign_statement};
@@ -88,9 +88,9 @@ pub struct Inner {
     pub calls: Vec<String>,
     pub consumer: String,
     serial: u64,
-    counter: u64,
+    pub counter: u64,
     nonces: HashMap<String, Purpose>,
-    cookies: Vec<String>,
+    pub cookies: Vec<String>,
     pub proofs: Vec<Proof>,
     pub enrolls: Vec<Enroll>,
     pub used: u64,
@@ -182,7 +182,7 @@ impl Cloud {
     }
 }
 
-type Answer = Result<Reply, Reply>;
+pub type Answer = Result<Reply, Reply>;
 
 impl Inner {
     fn handle(&mut self, port: u16, request: &Request) -> Reply {
@@ -207,11 +207,11 @@ impl Inner {
         result.unwrap_or_else(|refused| refused)
     }
 
-    fn now(&self) -> u64 {
+    pub fn now(&self) -> u64 {
         wall() + self.faults.ahead
     }
 
-    fn common(&self, nonce: &str) -> Common {
+    pub fn common(&self, nonce: &str) -> Common {
         Common {
             v: Version,
             iss: "https://issuer.acme.example".into(),
@@ -425,7 +425,7 @@ impl Inner {
         }
     }
 
-    fn at(&self, id: &str) -> Result<usize, Reply> {
+    pub fn at(&self, id: &str) -> Result<usize, Reply> {
         self.devices.iter().position(|d| d.id == id).ok_or_else(|| problem(404, Code::Device404))
     }
 
@@ -483,7 +483,7 @@ impl Inner {
         Ok(Reply::json(200, &json!({"result": text})))
     }
 
-    fn tag(&self, at: usize, nonce: &str, tag: &Bytes<32>) -> Result<(), Reply> {
+    pub fn tag(&self, at: usize, nonce: &str, tag: &Bytes<32>) -> Result<(), Reply> {
         let device = &self.devices[at];
         let good = epoch::tag_matches(&device.v_cur, nonce, tag)
             || device.prev_alive && device.v_prev.is_some_and(|v| epoch::tag_matches(&v, nonce, tag));
@@ -517,73 +517,6 @@ impl Inner {
         let device = self.devices[at].clone();
         let text = self.result(&device, key.thumbprint(), verified.request_sha256(), &nonce, Typ::Bind, false);
         Ok(Reply::json(201, &json!({"result": text})))
-    }
-
-    fn sso(&mut self, port: u16, request: &Request) -> Answer {
-        let asked = request.query("SAMLRequest").or_else(|| request.form("SAMLRequest"));
-        if request.header("latchkey-agent") != Some("1") || asked.is_none() {
-            return Ok(Reply::html(200, "<title>Sign in</title>"));
-        }
-        if self.faults.passive {
-            let state = request.query("RelayState").unwrap_or_default();
-            return Ok(Reply::json(
-                200,
-                &json!({"destination": self.consumer, "saml_response": "no-passive", "relay_state": state}),
-            ));
-        }
-        self.counter += 1;
-        let cookie = format!("cookie-{}", self.counter);
-        self.cookies.push(cookie.clone());
-        let relay_state = request.query("RelayState").or_else(|| request.form("RelayState")).unwrap_or_default();
-        let txn = format!("txn-{}-{relay_state}", self.counter);
-        let (now, nonce) = (self.now(), format!("challenge-{}", self.counter));
-        let mut common = self.common(&nonce);
-        if self.faults.challenge_issuer {
-            common.iss = "https://other.example".into();
-        }
-        let scheme = if self.faults.https { "https" } else { "http" };
-        let message = Message {
-            common,
-            body: Challenge {
-                txn_sha256: epoch::txn_sha256(&txn),
-                origin: self.faults.challenge_origin.clone().unwrap_or(format!("{scheme}://localhost:{port}")),
-                service: "wiki".into(),
-                cb: epoch::cookie_binding(if self.faults.challenge_cookie { "other" } else { &cookie }),
-                channel: Channel::Agent,
-                level: Level::Asserted,
-                exp: now + 60 - self.faults.challenge_expired,
-            },
-        };
-        let key = if self.faults.challenge_key { &self.impostor } else { &self.challenge };
-        let challenge = sign_statement(&message, key).unwrap();
-        Ok(Reply::json(200, &json!({"txn": txn, "challenge": challenge}))
-            .with("Set-Cookie", &format!("__Host-lk-b={cookie}; Path=/; Secure; HttpOnly; SameSite=None")))
-    }
-
-    fn finish(&mut self, request: &Request) -> Answer {
-        if let Some(code) = self.faults.finish_refuses {
-            return Err(problem(403, code));
-        }
-        let posted: Value = serde_json::from_slice(&request.body).unwrap();
-        let cookie =
-            request.header("cookie").and_then(|c| c.strip_prefix("__Host-lk-b=")).unwrap_or_default().to_owned();
-        assert!(self.cookies.contains(&cookie), "the cookie comes back: {cookie}");
-        let proof = Posted::parse_proof(posted["proof"].as_str().unwrap()).unwrap();
-        let said = proof.unverified().body.clone();
-        let at = self.at(&said.device_id)?;
-        self.tag(at, proof.nonce(), &said.tag)?;
-        if self.devices[at].state != DeviceState::Registered {
-            return Err(problem(403, Code::Proof022));
-        }
-        let binding = self.devices[at].bindings.iter().find(|(b, _)| b.id == said.binding_id).cloned();
-        let (binding, uk) = binding.ok_or_else(|| problem(403, Code::Proof022))?;
-        proof.verify(|_| Ok(uk.clone())).map_err(|_| problem(401, Code::Enroll010))?;
-        self.proofs.push(said);
-        let relay_state = posted["txn"].as_str().unwrap().splitn(3, '-').nth(2).unwrap_or_default().to_owned();
-        Ok(Reply::json(
-            200,
-            &json!({"destination": self.consumer, "saml_response": binding.login_name, "relay_state": relay_state}),
-        ))
     }
 }
 

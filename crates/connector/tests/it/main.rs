@@ -11,6 +11,7 @@
 // helpers of tests; a panic is the report
 
 mod fake_cloud;
+mod fake_issuer;
 mod fake_service;
 mod program;
 mod wire_http;
