@@ -6,5 +6,8 @@
 mod attack;
 mod fixture;
 mod outside;
+mod read;
+mod sheets;
 mod sign;
+mod wrapping;
 mod write;
