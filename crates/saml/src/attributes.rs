@@ -66,8 +66,8 @@ pub enum MappingError {
     /// A name is empty, too long, or holds characters that XML cannot carry.
     #[error("the attribute name {0:?} cannot be written")]
     Name(String),
-    /// Two rules give the same attribute.
-    #[error("the attribute {0:?} is mapped twice")]
+    /// Two rules give the same attribute, or one takes a name of our own.
+    #[error("the attribute {0:?} is mapped twice, or is one that every assertion has")]
     Twice(String),
 }
 
@@ -119,7 +119,8 @@ impl Mapping {
         Self::from_rules(rules)
     }
 
-    /// From rules; the same attribute twice is refused.
+    /// From rules. A name twice is refused, whatever its format, since services read attributes by name; so is the name
+    /// under which we state the evidence level.
     pub fn from_rules(rules: Vec<Rule>) -> Result<Self, MappingError> {
         for (at, rule) in rules.iter().enumerate() {
             let names = [Some(rule.name.as_str()), rule.friendly_name.as_deref(), Some(rule.source.as_str())];
@@ -129,7 +130,7 @@ impl Mapping {
                     return Err(MappingError::Name(name.to_owned()));
                 }
             }
-            if rules[..at].iter().any(|r| r.name == rule.name && r.format == rule.format) {
+            if rules[..at].iter().any(|r| r.name == rule.name) || rule.name == crate::response::EVIDENCE_ATTRIBUTE {
                 return Err(MappingError::Twice(rule.name.clone()));
             }
         }

@@ -329,7 +329,8 @@ fn only_what_is_mapped_is_released() {
         "basics",
         "[{}]",
         r#"[{"name":"a","source":"b","x":1}]"#,
-        r#"[{"name":"a","source":"b"},{"name":"a","source":"c"}]"#,
+        r#"[{"name":"a","source":"b"},{"name":"a","format":"basic","source":"c"}]"#,
+        r#"[{"name":"urn:latchkey:attribute:evidence-level","source":"b"}]"#,
     ] {
         assert!(Mapping::parse(wrong).is_err(), "{wrong}");
     }
