@@ -47,7 +47,10 @@ pub(crate) fn python(program: &str, arguments: &[&str], input: &[u8]) -> Result<
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!errors.contains("ModuleNotFoundError"), "install the Python packages signxml and lxml:\n{errors}");
+    assert!(
+        !errors.contains("ModuleNotFoundError"),
+        "install the Python packages signxml, lxml and python3-saml:\n{errors}"
+    );
     if output.status.success() { Ok(String::from_utf8(output.stdout).unwrap()) } else { Err(errors) }
 }
 
@@ -71,4 +74,21 @@ pub(crate) fn signxml_accepts(xml: &[u8], parent: &str, key: &GeneratedKey) -> R
     let pem = pem(key);
     let signed = python(SIGNXML, &[pem.path().to_str().unwrap(), parent], xml)?;
     if signed.trim() == parent { Ok(()) } else { Err(format!("signxml saw {signed:?} signed")) }
+}
+
+const SCHEMA: &str = r"
+import importlib.util, pathlib, sys
+from lxml import etree
+found = importlib.util.find_spec('onelogin')
+if found is None:
+    raise ModuleNotFoundError('onelogin')
+folder = pathlib.Path(list(found.submodule_search_locations)[0]) / 'saml2' / 'schemas'
+schema = etree.XMLSchema(etree.parse(str(folder / sys.argv[1])))
+schema.assertValid(etree.fromstring(sys.stdin.buffer.read()))
+";
+
+/// Whether a document is what the OASIS schema has, which also fixes the order of elements. The schemas are those that
+/// python3-saml carries.
+pub(crate) fn schema_accepts(xml: &[u8], schema: &str) -> Result<(), String> {
+    python(SCHEMA, &[schema], xml).map(drop)
 }

@@ -11,8 +11,11 @@ use latchkey_saml::{Metadata, Signer, WriteError};
 use proptest::prelude::*;
 
 use crate::fixture::{self, IDP, P256, RSA, SSO, STRANGER, now, signer};
-use crate::outside::{python, signxml_accepts, xmlsec1_accepts};
+use crate::outside::{python, schema_accepts, signxml_accepts, xmlsec1_accepts};
 use crate::sign::fill;
+
+const PROTOCOL_SCHEMA: &str = "saml-schema-protocol-2.0.xsd";
+const METADATA_SCHEMA: &str = "saml-schema-metadata-2.0.xsd";
 
 #[test]
 fn xmlsec1_and_signxml_accept_what_we_sign_with_either_algorithm() {
@@ -44,7 +47,7 @@ fn our_metadata_is_accepted_and_lists_every_key() {
         sso_post: SSO,
         assertion_keys: &[Published { certificate: one.certificate() }, Published { certificate: two.certificate() }],
         display_names: &[("en", "Acme & Söhne <IdP>")],
-        logo: None,
+        logo: Some(("https://idp.example/logo.svg", 80, 60)),
         want_authn_requests_signed: false,
         valid_until: "2026-12-08T12:00:00Z".parse().unwrap(),
         cache_seconds: 86_400,
@@ -52,6 +55,7 @@ fn our_metadata_is_accepted_and_lists_every_key() {
     .sign(&metadata_signer)
     .unwrap();
     assert!(xmlsec1_accepts(&xml, "EntityDescriptor", &key));
+    schema_accepts(&xml, METADATA_SCHEMA).unwrap();
     signxml_accepts(&xml, "EntityDescriptor", &key).unwrap();
     let text = String::from_utf8(xml).unwrap();
     assert!(text.contains(&one.certificate().base64()) && text.contains(&two.certificate().base64()));
@@ -104,6 +108,7 @@ fn r23_the_response_is_the_golden_one() {
     spec.attributes = &attributes;
     spec.session_not_on_or_after = Some(now() + jiff::SignedDuration::from_hours(8));
     let signed = spec.sign(&signer(&RSA)).unwrap();
+    schema_accepts(signed.xml(), PROTOCOL_SCHEMA).unwrap();
     let mut text = String::from_utf8(signed.xml().to_vec()).unwrap();
     for element in ["ds:DigestValue", "ds:SignatureValue", "ds:X509Certificate"] {
         let start = text.find(&format!("<{element}>")).unwrap() + element.len() + 2;
@@ -157,6 +162,9 @@ fn an_error_response_carries_both_status_levels_and_is_signed_only_on_demand() {
     assert!(!text.contains("Signature") && !text.contains("Assertion>"));
     let signed = refusal.write(Some(&signer(&RSA))).unwrap();
     assert!(xmlsec1_accepts(signed.xml(), "Response", &RSA));
+    schema_accepts(signed.xml(), PROTOCOL_SCHEMA).unwrap();
+    let disordered = String::from_utf8(signed.xml().to_vec()).unwrap().replace("samlp:Status>", "samlp:Stat>");
+    assert!(schema_accepts(disordered.as_bytes(), PROTOCOL_SCHEMA).is_err(), "the schema must be able to refuse");
     let form = PostForm::new(&signed, Some("a&b"));
     assert_eq!(form.fields()[1], ("RelayState", "a&b"));
     assert_eq!(form.action, fixture::ACS);
