@@ -430,6 +430,10 @@ fn key_descriptor(
     let certificates: Vec<NodeId> =
         dom::elements(doc, key).filter(|e| dom::is(doc, *e, n::NS_DS, "X509Certificate")).collect();
     if certificates.is_empty() {
+        // A bare encryption key is no reason to refuse: nothing is encrypted to it yet, and requests do not hang on it.
+        if !for_signing {
+            return Ok(());
+        }
         return Err(problem(doc, key, "a certificate (KeyInfo, X509Data, X509Certificate)"));
     }
     for node in certificates {

@@ -117,6 +117,11 @@ impl ResponseSpec<'_> {
                 return Err(WriteError::Empty(what));
             }
         }
+        // Core 8.3.7 and 8.3.8.
+        let bounded = matches!(self.name_id.format, NameIdFormat::Persistent | NameIdFormat::Transient);
+        if bounded && self.name_id.value.chars().count() > 256 {
+            return Err(WriteError::NameIdTooLong);
+        }
         Ok(())
     }
 

@@ -19,6 +19,9 @@ pub enum WriteError {
     /// The identifier is not an `xs:ID`.
     #[error("{0:?} is not an XML identifier (a letter or '_', then letters, digits, '_', '-', '.')")]
     BadId(String),
+    /// A persistent or transient identifier of more than 256 characters.
+    #[error("a persistent or transient name id has at most 256 characters")]
+    NameIdTooLong,
     /// The signing key refused to sign.
     #[error("the signing key could not sign")]
     Sign,

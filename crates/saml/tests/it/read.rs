@@ -111,6 +111,29 @@ fn a14_a_request_for_another_provider_or_another_time_is_refused() {
 }
 
 #[test]
+fn r22_a_response_goes_only_where_metadata_says_whatever_the_request_says() {
+    let registered: Vec<String> = service().consumers.into_iter().map(|c| c.location).collect();
+    for (url, accepted) in [
+        (ACS.to_owned(), true),
+        ("https://sp.example/other".to_owned(), true),
+        (format!("{ACS}&z=3"), false),
+        (ACS.to_uppercase(), false),
+        (ACS.replace("https:", "http:"), false),
+        (ACS.replace("sp.example", "sp.example:443"), false),
+        (ACS.replace("/acs", "/%61cs"), false),
+        (ACS.replace("/acs", "/x/../acs"), false),
+        (format!("{ACS}#"), false),
+        (format!(" {ACS}"), false),
+    ] {
+        let escaped = url.replace('&', "&amp;");
+        match ask(&format!(r#"AssertionConsumerServiceURL="{escaped}""#), "") {
+            Ok(facts) => assert!(accepted && registered.iter().any(|r| r == facts.acs.as_str()), "{url}"),
+            Err(e) => assert!(!accepted && e.answer == Answer::Page && e.code() == "LK-SAML-011", "{url}: {e}"),
+        }
+    }
+}
+
+#[test]
 fn a14_relay_state_is_opaque_bounded_and_never_used_as_an_address() {
     let with = |state: &str| format!("{}&RelayState={}", redirect_query(&authn_request("", "")), url_encoded(state));
     let state = "https://evil.example/?a=b&c=<script>";

@@ -1,9 +1,11 @@
 //! The corpus of signature attacks (A9, A10, R21): a genuine signature in every wrong place, and every wrong signature.
 
 use latchkey_saml::keys::{Certificate, GeneratedKey};
+use latchkey_saml::request::{IncomingRequest, RequestError, RequestPolicy};
+use proptest::prelude::*;
 
 use crate::attack::{post, signing_service};
-use crate::fixture::{SERVICE, SSO, STRANGER, authn_request};
+use crate::fixture::{HERE, SERVICE, SSO, STRANGER, authn_request, now};
 use crate::sign::{C14N, ENVELOPED, SHA256, enveloped, fill, method, template, with_template};
 
 const REFUSED: [&str; 4] = ["LK-SAML-002", "LK-SAML-003", "LK-SAML-021", "LK-SAML-022"];
@@ -177,4 +179,34 @@ fn a10_void_canonicalization_is_refused() {
     let end = good.find("</ds:DigestValue>").unwrap();
     let void = format!("{}47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU={}", &good[..start], &good[end..]);
     refused(&void, &["LK-SAML-021"], "digest of nothing");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn r21_no_small_change_of_a_signed_request_changes_what_we_read(
+        place in any::<prop::sample::Index>(),
+        change in prop_oneof![
+            any::<u8>().prop_map(|b| vec![b]),
+            Just(Vec::new()),
+            Just(b"<!---->".to_vec()),
+            Just(b"<![CDATA[]]>".to_vec()),
+            Just(b"&#32;".to_vec()),
+            Just(b" ID=\"_req1\"".to_vec()),
+        ],
+        replace in any::<bool>(),
+    ) {
+        static GOOD: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| signed().into_bytes());
+        let honest = post(std::str::from_utf8(&GOOD).unwrap(), &signing_service()).unwrap();
+        let at = place.index(GOOD.len());
+        let mut bytes = GOOD.clone();
+        bytes.splice(at..at + usize::from(replace), change);
+        let read = IncomingRequest::from_post(&crate::fixture::base64(&bytes), None)
+            .map_err(RequestError::from)
+            .and_then(|r| r.verify(&signing_service(), &HERE, now(), &RequestPolicy::default()));
+        // White space between elements of the signature, say, may change; what was signed may not.
+        if let Ok(read) = read {
+            prop_assert_eq!(read.facts(), &honest);
+        }
+    }
 }
