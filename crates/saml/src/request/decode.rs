@@ -97,7 +97,12 @@ impl IncomingRequest {
         if saml_request.len() > 2 * gate::MESSAGE.bytes {
             return Err(Fault::Encoding("SAMLRequest is too large"));
         }
-        let xml = dom::base64(saml_request).ok_or(Fault::Encoding("SAMLRequest is not base64"))?;
+        let mut xml = dom::base64(saml_request).ok_or(Fault::Encoding("SAMLRequest is not base64"))?;
+        // Bindings 3.5.4 has no compression here, but node-saml deflates by default in this binding too. Nothing that
+        // begins neither with white space, a byte order mark nor '<' could be XML, so there is only one reading.
+        if !matches!(xml.first(), None | Some(b'<' | b' ' | b'\t' | b'\r' | b'\n' | 0xEF)) {
+            xml = inflate(&xml)?;
+        }
         Self::from_xml(&xml, Arrived::Post, relay_state.map(str::to_owned))
     }
 

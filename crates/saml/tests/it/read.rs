@@ -211,6 +211,19 @@ fn a15_bombs_are_refused_before_the_library_sees_them() {
 }
 
 #[test]
+fn a_posted_request_may_be_deflated_as_node_saml_does() {
+    let read = |form: &str| {
+        let verified =
+            IncomingRequest::from_post(form, None)?.verify(&service(), &HERE, now(), &RequestPolicy::default());
+        verified.map(latchkey_saml::request::VerifiedRequest::into_facts)
+    };
+    let xml = authn_request("", "");
+    assert_eq!(read(&deflated(&xml)).unwrap(), read(&base64(&xml)).unwrap());
+    let bomb = deflated(vec![b' '; 30 * 1024 * 1024]);
+    assert_eq!(read(&bomb).unwrap_err().code(), "LK-SAML-001");
+}
+
+#[test]
 fn a15_a_deflate_bomb_stops_at_64_kib() {
     let packed = deflated(vec![b' '; 30 * 1024 * 1024]);
     assert!(packed.len() < 64 * 1024, "the bomb itself has to be small to test the second limit");
