@@ -1,0 +1,219 @@
+//! Codes that only the server program and its command line use; those a connector can meet are `latchkey-wire`'s.
+//!
+//! Owns the second half of the product's list of codes: text, exit status, words. Must not know HTTP: the status of each is
+//! chosen in [`crate::problem::status`].
+
+use latchkey_wire::code::UnknownCode;
+
+macro_rules! own {
+    ($($variant:ident $text:literal $exit:literal $title:literal; fix $fix:literal;)+) => {
+        /// A code of the server's own. The variant is the code without `LK-`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Own { $(#[doc = $title] $variant,)+ }
+
+        impl Own {
+            /// Every one, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The code as it is written everywhere.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The exit status of a program that ends with this code (cli.md).
+            #[must_use]
+            pub const fn exit_status(self) -> u8 {
+                match self { $(Self::$variant => $exit,)+ }
+            }
+
+            /// What is wrong.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn fix(self) -> &'static str {
+                match self { $(Self::$variant => $fix,)+ }
+            }
+        }
+
+        impl std::str::FromStr for Own {
+            type Err = UnknownCode;
+
+            fn from_str(text: &str) -> Result<Self, UnknownCode> {
+                match text { $($text => Ok(Self::$variant),)+ _ => Err(UnknownCode) }
+            }
+        }
+    };
+}
+
+own! {
+    // REST: the request and what it names
+    Api002 "LK-API-002" 2 "The body is not of a content type this call takes.";
+        fix "Send application/json, or what the reference names for this call.";
+    Api004 "LK-API-004" 3 "No such thing here.";
+        fix "Check the name or id; the list command of the same noun shows what there is.";
+    Api005 "LK-API-005" 2 "This path does not take that method.";
+        fix "See /api/v1/openapi.json for the calls of this path.";
+    Api006 "LK-API-006" 2 "The request is too large.";
+        fix "Send less at once; JSON bodies are at most 1 MiB.";
+    Api007 "LK-API-007" 5 "It exists already.";
+        fix "Use the existing one, or another name; --if-missing makes this no error.";
+    Api008 "LK-API-008" 5 "Its state forbids this.";
+        fix "See its state with `show`.";
+    Api009 "LK-API-009" 5 "It was changed in the meantime.";
+        fix "Read it again and repeat the change with the new ETag in If-Match.";
+    Api012 "LK-API-012" 2 "This change needs an If-Match header.";
+        fix "Read the resource and send its ETag in If-Match.";
+    Api013 "LK-API-013" 5 "This Idempotency-Key was used with another body.";
+        fix "Use a new key for a new request.";
+    Api014 "LK-API-014" 7 "Too many requests.";
+        fix "Wait as long as Retry-After says.";
+    Api500 "LK-API-500" 1 "The server failed.";
+        fix "The server's log has the reason under this reference.";
+
+    // Who asks
+    Auth001 "LK-AUTH-001" 4 "Not signed in.";
+        fix "Give the credentials of an API client (LATCHKEY_CLIENT_ID, LATCHKEY_CLIENT_SECRET_FILE), or ask over the operator's socket.";
+    Auth002 "LK-AUTH-002" 4 "Known, but not allowed.";
+        fix "Give the API client the scope or the person the role that this needs.";
+    Auth003 "LK-AUTH-003" 4 "The client's credentials are not accepted.";
+        fix "Check client id and secret; `latchkey api-client rotate NAME` makes a new secret.";
+    Auth004 "LK-AUTH-004" 4 "Only the operator may do this, over the server's own socket.";
+        fix "Run the command on the server as root or as the server's own user.";
+
+    // The address a request came by
+    Host001 "LK-HOST-001" 6 "This cloud has another name.";
+        fix "Use the cloud's name, or start the server with --cloud-name.";
+
+    // latchkey serve
+    Serve001 "LK-SERVE-001" 1 "The server failed.";
+        fix "See the message of the operating system.";
+    Serve002 "LK-SERVE-002" 2 "A flag, key or file of the configuration is wrong.";
+        fix "See `latchkey serve --help`.";
+    Serve003 "LK-SERVE-003" 2 "The data directory has files of somebody else.";
+        fix "Name an empty or new directory with --data.";
+    Serve004 "LK-SERVE-004" 5 "The data directory is in use.";
+        fix "Stop that server, or use another --data.";
+    Serve005 "LK-SERVE-005" 5 "The address cannot be listened on.";
+        fix "Use another --listen.";
+    Serve006 "LK-SERVE-006" 5 "The master key is not the one of this data.";
+        fix "Put back the key that was used when the data was made, or name it with --master-key-file.";
+    Serve007 "LK-SERVE-007" 5 "The store is of a newer version of this program.";
+        fix "Run the newer version; a store is never taken back to an older one.";
+    Serve008 "LK-SERVE-008" 6 "The store is not reachable.";
+        fix "Check --database and that the database answers.";
+    Serve009 "LK-SERVE-009" 2 "The certificate or its key cannot be used.";
+        fix "Give PEM files that belong together with --tls-cert and --tls-key.";
+    Serve010 "LK-SERVE-010" 7 "The clock is wrong: it shows a time before this program was built or before what the data has seen.";
+        fix "Set the clock; --accept-clock goes on regardless, and is recorded.";
+
+    // The command line
+    Cli001 "LK-CLI-001" 2 "The command line is wrong.";
+        fix "See --help.";
+    Cli002 "LK-CLI-002" 6 "The server is not reachable.";
+        fix "Start it with `latchkey serve`, or name it with --data or --server.";
+    Cli003 "LK-CLI-003" 1 "The command failed.";
+        fix "See the message.";
+    Cli004 "LK-CLI-004" 2 "A file cannot be read or written.";
+        fix "Check its name and permissions.";
+    Cli005 "LK-CLI-005" 6 "The server's answer cannot be used.";
+        fix "Check that program and server are of the same version, and that it is a Latchkey server.";
+}
+
+impl std::fmt::Display for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A code of either half of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// One that connectors know too.
+    Shared(latchkey_wire::Code),
+    /// One of the server's own.
+    Own(Own),
+}
+
+impl Code {
+    /// The code as it is written everywhere.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared(code) => code.as_str(),
+            Self::Own(code) => code.as_str(),
+        }
+    }
+
+    /// The exit status of a program that ends with it.
+    #[must_use]
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Shared(code) => code.exit_status(),
+            Self::Own(code) => code.exit_status(),
+        }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Shared(code) => code.title(),
+            Self::Own(code) => code.title(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn fix(self) -> &'static str {
+        match self {
+            Self::Shared(code) => code.fix(),
+            Self::Own(code) => code.fix(),
+        }
+    }
+}
+
+impl From<latchkey_wire::Code> for Code {
+    fn from(code: latchkey_wire::Code) -> Self {
+        Self::Shared(code)
+    }
+}
+
+impl From<Own> for Code {
+    fn from(code: Own) -> Self {
+        Self::Own(code)
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Code {
+    type Err = UnknownCode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCode> {
+        text.parse().map(Self::Shared).or_else(|UnknownCode| text.parse().map(Self::Own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_stands_in_both_halves_of_the_list() {
+        for code in Own::ALL {
+            assert!(code.as_str().parse::<latchkey_wire::Code>().is_err(), "{code} is the protocol's");
+            assert_eq!(code.as_str().parse::<Code>().unwrap(), Code::Own(*code));
+            assert!((1..=8).contains(&code.exit_status()), "{code}");
+        }
+        assert_eq!(Own::ALL.iter().map(|c| c.as_str()).collect::<std::collections::HashSet<_>>().len(), Own::ALL.len());
+    }
+}
