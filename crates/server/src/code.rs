@@ -89,6 +89,10 @@ own! {
     Host001 "LK-HOST-001" 6 "This cloud has another name.";
         fix "Use the cloud's name, or start the server with --cloud-name.";
 
+    // Sign-in
+    Signin001 "LK-SIGNIN-001" 2 "The service's request says more than a sign-in can carry: a very long RelayState, mostly.";
+        fix "Shorten RelayState in the service's settings; with its other members the request must fit 3 KiB.";
+
     // latchkey serve
     Serve001 "LK-SERVE-001" 1 "The server failed.";
         fix "See the message of the operating system.";

@@ -6,8 +6,11 @@
 
 pub mod app;
 pub mod cli;
+pub mod cloud;
 pub mod code;
+pub mod enroll;
 pub mod exit;
 pub mod output;
 pub mod problem;
 pub mod serve;
+pub mod signin;

@@ -37,6 +37,7 @@ pub const fn status(code: Code) -> StatusCode {
         },
         Code::Own(code) => match code {
             Own::Api002 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Own::Signin001 => StatusCode::BAD_REQUEST,
             Own::Api004 => StatusCode::NOT_FOUND,
             Own::Api005 => StatusCode::METHOD_NOT_ALLOWED,
             Own::Api006 => StatusCode::PAYLOAD_TOO_LARGE,
