@@ -13,7 +13,7 @@ use crate::table::TABLE;
 pub fn markdown() -> String {
     let mut page = String::from(
         "# Install options\n\n\
-         Generated from the table in `crates/options/src/table.rs` by `latchkey-connector options --reference`; do not edit.\n\n\
+         Generated from the table in `crates/options/src/table.rs` by `cargo xtask docs`; do not edit.\n\n\
          Every spelling is accepted: `cloudName`, `--cloud-name`, `CLOUDNAME`, `LATCHKEY_CONNECTOR_CLOUD_NAME`. \
          A value is checked before anything is sent, and an unfilled placeholder (`{{…}}`, `${…}`, `%name%`, `$NAME`, `<…>`, `[…]`, `@@DEVICE_TOKEN@@`) is refused.\n\n\
          Sources, strongest first: the MDM's managed configuration, machine policy (`/etc/latchkey/managed.json`), installer values, \

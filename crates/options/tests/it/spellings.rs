@@ -117,7 +117,7 @@ fn the_reference_page_is_the_one_in_the_book() {
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md")).unwrap_or_default();
     assert!(
         page == reference::markdown(),
-        "docs/options.md is not what the table says; write it anew: latchkey-connector options --reference > docs/options.md"
+        "docs/options.md is not what the table says; write it anew: cargo xtask docs"
     );
 }
 
