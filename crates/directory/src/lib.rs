@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The domain: organizations, domains, users, groups, device tokens, devices, services, sessions, policy decisions, audit events.
+//!
+//! **Owns** the records, the application services that portal, command line and REST call alike, the rules of who may do what, and the
+//! [`store::Store`] trait. A grant is decided in the commit that records it, from the current state of everything it depends on.
+//!
+//! **Must not know** SQL, HTTP or XML. Time, randomness and the network are parameters.
+
+pub mod audit;
+mod directory;
+pub mod error;
+pub mod id;
+pub mod master;
+pub mod query;
+pub mod records;
+pub mod scope;
+pub mod store;
+pub mod table;
+pub mod time;
+pub mod value;
+pub mod values;
+
+pub use directory::{Directory, GRANT_LIFETIME, Granted, Stale};
+pub use error::{Error, FieldProblem, Result};
+pub use id::OrgId;
+pub use scope::{Org, Taken, across};
+pub use time::Timestamp;
+
+/// Fixed-length bytes in a record.
+pub use latchkey_wire::Bytes;
+/// SHA-256, as the protocol uses it: for a store that hashes what it chains.
+pub use latchkey_wire::bytes::sha256;
+/// Random bytes: for a store's incarnation.
+pub use latchkey_wire::sign::random_bytes;

@@ -1,1 +1,13 @@
-//! Placeholder.
+//! SQLite and PostgreSQL behind the directory's `Store` trait.
+//!
+//! **Owns** the connections, the writer that commits many requests together and continues the audit chains, the SQL that both engines
+//! share, and the migrations.
+//!
+//! **Must not know** HTTP and everything above it, nor what the records mean.
+
+mod migrations;
+mod sql;
+pub mod sqlite;
+mod writer;
+
+pub use migrations::SCHEMA;

@@ -154,7 +154,7 @@ impl Sign for P256Key {
 }
 
 /// Random bytes for a key, a token, an epoch or a nonce.
-pub(crate) fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
+pub fn random_bytes<const N: usize>() -> Zeroizing<[u8; N]> {
     let mut bytes = Zeroizing::new([0; N]);
     aws_lc_rs::rand::fill(bytes.as_mut_slice()).expect("the operating system's random source works");
     bytes

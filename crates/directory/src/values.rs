@@ -1,0 +1,186 @@
+//! The closed lists of values that only the directory and its callers use, spelled alike in flags, JSON and store.
+//!
+//! Owns the spellings. The lists that also stand on the wire are `latchkey_wire::state`.
+
+use crate::value::columnar_text;
+
+macro_rules! values {
+    ($($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The spelling used everywhere.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = latchkey_wire::state::NotOnList;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(latchkey_wire::state::NotOnList {
+                        found: text.to_owned(),
+                        allowed: Self::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(" "),
+                    }),
+                }
+            }
+        }
+
+        columnar_text!($name);
+    )+};
+}
+
+values! {
+    /// How a domain was verified.
+    pub enum DomainState {
+        /// Claimed, not verified: excludes nobody and allows nothing.
+        Pending = "pending",
+        /// By its DNS record.
+        Verified = "verified",
+        /// By the operator's word, shown as such for ever.
+        OperatorWord = "operator_word",
+        /// The record has been missing for three days; everything still works.
+        Lapsing = "lapsing",
+        /// The record has been missing for 14 days: no JIT and no enrollment; existing users sign in.
+        Lapsed = "lapsed",
+    }
+
+    /// Where a user stands.
+    pub enum UserStatus {
+        /// May sign in.
+        Active = "active",
+        /// May not; no evidence level helps.
+        Disabled = "disabled",
+        /// Gone; the name is reserved for a year.
+        Deleted = "deleted",
+    }
+
+    /// Where a user came from.
+    pub enum UserSource {
+        /// Created just in time by a device token.
+        DeviceToken = "device-token",
+        /// Created by an administrator.
+        Local = "local",
+        /// Imported from a file.
+        Import = "import",
+    }
+
+    /// Where a device token stands, as an administrator set it.
+    pub enum TokenState {
+        /// Accepted, within its limits.
+        Active = "active",
+        /// Stopped for now, by an administrator or by its brake.
+        Disabled = "disabled",
+        /// Stopped for ever.
+        Revoked = "revoked",
+        /// Computed when read: past `expires_at`.
+        Expired = "expired",
+        /// Computed when read: no uses left.
+        Exhausted = "exhausted",
+    }
+
+    /// A token's rule for users who are known but never had a device.
+    pub enum KnownUsers {
+        /// The first device is theirs.
+        FirstDevice = "first_device",
+        /// The binding waits for approval.
+        Pending = "pending",
+    }
+
+    /// A token's rule where the reference behaviour would be lenient.
+    pub enum Leniency {
+        /// Wait for an administrator.
+        Pending = "pending",
+        /// Let it through; the page says what that costs.
+        Allow = "allow",
+    }
+
+    /// What a key is for. One use each.
+    pub enum KeyUse {
+        /// Signs the cloud document and its own succession.
+        Root = "root",
+        /// Signs nonces, challenges, results.
+        Challenge = "challenge",
+        /// Signs assertions and responses.
+        Assertion = "assertion",
+        /// Signs SAML metadata.
+        Metadata = "metadata",
+        /// Signs device certificates.
+        Ca = "ca",
+        /// Signs audit checkpoints.
+        Audit = "audit",
+    }
+
+    /// Where a key stands in its life.
+    pub enum KeyState {
+        /// Published, not used yet.
+        Upcoming = "upcoming",
+        /// In use.
+        Active = "active",
+        /// Published, no longer used.
+        Retiring = "retiring",
+        /// Gone.
+        Retired = "retired",
+    }
+
+    /// Whether an API client may ask for tokens.
+    pub enum ClientState {
+        /// It may.
+        Active = "active",
+        /// It may not, for now.
+        Disabled = "disabled",
+    }
+
+    /// Whom an entitlement is for.
+    pub enum EntitlementKind {
+        /// Every active user of the organization.
+        Everyone = "everyone",
+        /// The members of a group.
+        Group = "group",
+        /// One user.
+        User = "user",
+    }
+
+    /// What stands of a device's keys.
+    pub enum DeviceKeyState {
+        /// The one it signs with.
+        Current = "current",
+        /// The one before, good to repeat an unanswered renewal.
+        Previous = "previous",
+        /// Changed long ago: its signature is that of an unknown device.
+        Retired = "retired",
+        /// Of a device that was quarantined or removed: stays refused.
+        Dead = "dead",
+    }
+
+    /// What is signed in an answer to a service.
+    pub enum SignWhat {
+        /// The assertion.
+        Assertion = "assertion",
+        /// The assertion and the response around it.
+        Both = "both",
+    }
+
+    /// With which algorithm an answer to a service is signed.
+    pub enum SignAlgorithm {
+        /// RSA PKCS#1 v1.5 with SHA-256.
+        RsaSha256 = "rsa-sha256",
+        /// ECDSA on P-256 with SHA-256.
+        EcdsaP256 = "ecdsa-p256",
+    }
+}

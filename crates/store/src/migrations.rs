@@ -1,0 +1,23 @@
+//! The migrations: forward only, numbered, the same for both engines.
+//!
+//! Owns the texts and the newest number. One text serves both engines, since only the type of bytes has two names; it is written `BYTES`.
+//! A migration that has landed is never edited.
+
+use crate::sql::Dialect;
+
+/// The number of the newest migration. A store with a larger one is of a newer version of the program and is not opened.
+pub const SCHEMA: u64 = MIGRATIONS.len() as u64;
+
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_start.sql")];
+
+/// The statements of every migration after this number, in order, each with its number.
+pub(crate) fn after(schema: u64, dialect: Dialect) -> impl Iterator<Item = (u64, String)> {
+    let bytes = match dialect {
+        Dialect::Sqlite => "BLOB",
+        Dialect::Postgres => "BYTEA",
+    };
+    (1..)
+        .zip(MIGRATIONS)
+        .filter(move |(number, _)| *number > schema)
+        .map(move |(number, text)| (number, text.replace(" BYTES", &format!(" {bytes}"))))
+}

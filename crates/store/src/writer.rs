@@ -1,0 +1,374 @@
+//! The writer: one per process, which commits many requests together and continues the audit chains.
+//!
+//! Owns batching, the isolation of one request's failure from its neighbours, and the heads of this process's audit chains. Must not
+//! know an engine: it drives one through [`Engine`].
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
+
+use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Checkpoint, Head, NewEvent};
+use latchkey_directory::query::{Direction, Filter, Query};
+use latchkey_directory::store::{StoreError, Tx, Verdict, WriteTx, WriteWork};
+use latchkey_directory::table::{Record as _, Row, Table};
+use latchkey_directory::time::{Clock, Timestamp};
+use latchkey_directory::value::{Columnar as _, Value};
+use latchkey_directory::{OrgId, across};
+
+/// How many requests share a commit at most.
+const BATCH: usize = 256;
+
+/// How many may wait. Beyond that a node is overloaded and says so, while it still answers quickly.
+const QUEUE: usize = 4096;
+
+/// How often a request that others were in the way of is tried alone.
+const TRIES: u32 = 8;
+
+/// A connection that writes.
+pub(crate) trait Engine: Send + 'static {
+    fn begin(&mut self) -> Result<(), StoreError>;
+    fn savepoint(&mut self) -> Result<(), StoreError>;
+    /// Keeps what happened since the savepoint.
+    fn keep(&mut self) -> Result<(), StoreError>;
+    /// Takes back what happened since the savepoint.
+    fn undo(&mut self) -> Result<(), StoreError>;
+    fn commit(&mut self) -> Result<(), StoreError>;
+    fn rollback(&mut self);
+    /// The error, if any, after which this transaction cannot be committed.
+    fn broken(&mut self) -> Option<StoreError>;
+
+    fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError>;
+    fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError>;
+    fn insert(&mut self, table: &'static Table, rows: Vec<Row>) -> Result<u64, StoreError>;
+    fn update(
+        &mut self,
+        table: &'static Table,
+        filter: &Filter,
+        set: &[(&'static str, Value)],
+    ) -> Result<u64, StoreError>;
+    fn add(&mut self, table: &'static Table, filter: &Filter, column: &str, by: i64) -> Result<u64, StoreError>;
+    fn delete(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError>;
+}
+
+type Answer = tokio::sync::oneshot::Sender<Result<(), StoreError>>;
+
+struct Job {
+    work: WriteWork,
+    answer: Answer,
+}
+
+/// The way to the writer.
+pub(crate) struct Handle {
+    queue: std::sync::Mutex<Option<SyncSender<Job>>>,
+    thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Handle {
+    /// Starts the writer's thread.
+    pub(crate) fn start<E: Engine>(engine: E, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let (sender, receiver) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || Writer { engine, clock, heads: HashMap::new() }.run(&receiver))?;
+        Ok(Self { queue: std::sync::Mutex::new(Some(sender)), thread: std::sync::Mutex::new(Some(thread)) })
+    }
+
+    pub(crate) async fn write(&self, work: WriteWork) -> Result<(), StoreError> {
+        let (answer, result) = tokio::sync::oneshot::channel();
+        let ended = || StoreError::Unreachable("the store is closed".to_owned());
+        {
+            let queue = self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            queue.as_ref().ok_or_else(ended)?.try_send(Job { work, answer }).map_err(|e| match e {
+                TrySendError::Full(_) => StoreError::Overloaded,
+                TrySendError::Disconnected(_) => ended(),
+            })?;
+        }
+        // The writer drops an answer only when it ended while the request was under way.
+        result.await.unwrap_or_else(|_| Err(StoreError::Unknown("the writer ended".to_owned())))
+    }
+
+    /// Lets the writer finish what waits, then ends it.
+    pub(crate) async fn close(&self) {
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A panic of the writer was answered as an error to whoever waited.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}
+
+struct Writer<E> {
+    engine: E,
+    clock: Arc<dyn Clock>,
+    /// Where this process's chains stand, as committed.
+    heads: HashMap<OrgId, Head>,
+}
+
+impl<E: Engine> Writer<E> {
+    fn run(mut self, queue: &Receiver<Job>) {
+        while let Ok(first) = queue.recv() {
+            // While one batch is being committed the next gathers by itself; nobody waits for company.
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(job) = queue.try_recv()
+            {
+                batch.push(job);
+            }
+            self.commit_all(batch);
+        }
+    }
+
+    fn commit_all(&mut self, mut batch: Vec<Job>) {
+        match self.attempt(&mut batch) {
+            Ok(()) => answer(batch, &Ok(())),
+            // It may have happened: nothing is repeated.
+            Err(error @ StoreError::Unknown(_)) => answer(batch, &Err(error)),
+            Err(error) if batch.len() == 1 && error != StoreError::Contended => answer(batch, &Err(error)),
+            // Each alone, so that one request's failure is not its neighbours'.
+            Err(_) => {
+                for job in batch {
+                    let mut alone = vec![job];
+                    let result = self.alone(&mut alone);
+                    answer(alone, &result);
+                }
+            }
+        }
+    }
+
+    fn alone(&mut self, job: &mut [Job]) -> Result<(), StoreError> {
+        for _ in 1..TRIES {
+            match self.attempt(job) {
+                Err(StoreError::Contended) => {}
+                result => return result,
+            }
+        }
+        self.attempt(job)
+    }
+
+    fn attempt(&mut self, batch: &mut [Job]) -> Result<(), StoreError> {
+        let began = self.clock.monotonic();
+        let now = self.clock.now();
+        self.engine.begin()?;
+        let mut heads = HashMap::new();
+        let result = self.fill(batch, began, now).and_then(|events| {
+            if let Some(events) = events {
+                heads = self.chain(events, now)?;
+                self.engine.commit().map(|()| true)
+            } else {
+                Ok(false)
+            }
+        });
+        match result {
+            Ok(true) => {
+                self.heads.extend(heads);
+                Ok(())
+            }
+            Ok(false) => {
+                self.engine.rollback();
+                Ok(())
+            }
+            Err(error) => {
+                self.engine.rollback();
+                self.forget_doubtful_heads(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the work of every job. `None`: nothing is to be kept.
+    fn fill(
+        &mut self,
+        batch: &mut [Job],
+        began: Instant,
+        now: Timestamp,
+    ) -> Result<Option<Vec<(OrgId, NewEvent)>>, StoreError> {
+        let mut events = Vec::new();
+        let mut keep_any = false;
+        for job in batch {
+            self.engine.savepoint()?;
+            let mark = events.len();
+            let mut tx = Transaction { engine: &mut self.engine, events: &mut events, began, now };
+            // A panic is a fault of that work alone; its changes are taken back.
+            let verdict = catch_unwind(AssertUnwindSafe(|| (job.work)(&mut tx))).unwrap_or(Verdict::Undo);
+            if let Some(error) = self.engine.broken() {
+                return Err(error);
+            }
+            match verdict {
+                Verdict::Keep => {
+                    self.engine.keep()?;
+                    keep_any = true;
+                }
+                Verdict::Undo => {
+                    events.truncate(mark);
+                    self.engine.undo()?;
+                }
+            }
+        }
+        Ok(keep_any.then_some(events))
+    }
+
+    /// Gives the events their places and writes them with the new heads, which count once the commit succeeds.
+    fn chain(&mut self, events: Vec<(OrgId, NewEvent)>, now: Timestamp) -> Result<HashMap<OrgId, Head>, StoreError> {
+        let mut heads: HashMap<OrgId, Head> = HashMap::new();
+        let mut rows = Vec::with_capacity(events.len());
+        for (org, event) in events {
+            if !heads.contains_key(&org) {
+                let head = match self.heads.get(&org) {
+                    Some(head) => head.clone(),
+                    None => self.open_chain(&org, now, &mut rows)?,
+                };
+                heads.insert(org.clone(), head);
+            }
+            let head = heads.get_mut(&org).expect("it was inserted above");
+            rows.push(head.append(&org, now, event).to_row());
+        }
+        if rows.is_empty() {
+            return Ok(heads);
+        }
+        let expected = rows.len() as u64;
+        if self.engine.insert(AuditEvent::TABLE, rows)? != expected {
+            return Err(StoreError::Corrupt("another process wrote into this process's audit chain".to_owned()));
+        }
+        for (org, head) in &heads {
+            self.write_head(org, head)?;
+        }
+        Ok(heads)
+    }
+
+    fn write_head(&mut self, org: &OrgId, head: &Head) -> Result<(), StoreError> {
+        let row = head.row(org);
+        if self.heads.contains_key(org) {
+            let set = [AuditChain::events.set(&row.events), AuditChain::head_hash.set(&row.head_hash)];
+            let filter = Filter::Eq("org", org.to_value()).and(AuditChain::chain.eq(&row.chain));
+            if self.engine.update(AuditChain::TABLE, &filter, &set)? == 1 {
+                return Ok(());
+            }
+        } else if self.engine.insert(AuditChain::TABLE, vec![row.to_row()])? == 1 {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt("the audit chain's head is not where this process left it".to_owned()))
+    }
+
+    /// A chain begins with an event that names the last checkpoint.
+    fn open_chain(&mut self, org: &OrgId, now: Timestamp, rows: &mut Vec<Row>) -> Result<Head, StoreError> {
+        let query = Query {
+            table: Checkpoint::TABLE,
+            filter: Filter::Eq("org", org.to_value()),
+            order: vec![("seq", Direction::Descending)],
+            limit: Some(1),
+        };
+        let last = self.engine.select(&query)?.into_iter().next().map(Checkpoint::from_row).transpose()?;
+        let mut head = Head::open(now);
+        let mut event = NewEvent::new(&Actor::system(), "audit.open", head.chain.clone());
+        if let Some(last) = last {
+            let hash = latchkey_directory::sha256(last.body.as_bytes());
+            event = event.with("checkpoint", last.seq).with("checkpoint_sha256", hash.to_string());
+        }
+        rows.push(head.append(org, now, event).to_row());
+        Ok(head)
+    }
+
+    /// After a failed commit a chain goes on only if its head is where it was; else a new one is opened.
+    fn forget_doubtful_heads(&mut self, error: &StoreError) {
+        if matches!(error, StoreError::Contended) {
+            return; // known not to have happened
+        }
+        let engine = &mut self.engine;
+        let mut reader = Reader(engine);
+        let stored: HashMap<(OrgId, String), AuditChain> = across::<AuditChain, _>(&mut reader, Filter::all())
+            .unwrap_or_default()
+            .into_iter()
+            .map(|row| ((row.org.clone(), row.chain.clone()), row))
+            .collect();
+        self.heads.retain(|org, head| {
+            stored
+                .get(&(org.clone(), head.chain.clone()))
+                .is_some_and(|row| row.events == head.seq && row.head_hash == head.hash)
+        });
+    }
+}
+
+fn answer(jobs: Vec<Job>, result: &Result<(), StoreError>) {
+    for job in jobs {
+        // Whoever asked may have gone away; the commit stands all the same.
+        let _ = job.answer.send(result.clone());
+    }
+}
+
+/// Reads outside a transaction.
+struct Reader<'a, E>(&'a mut E);
+
+impl<E: Engine> Tx for Reader<'_, E> {
+    fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
+        self.0.select(query)
+    }
+
+    fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
+        self.0.count(table, filter)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
+}
+
+struct Transaction<'a, E> {
+    engine: &'a mut E,
+    events: &'a mut Vec<(OrgId, NewEvent)>,
+    began: Instant,
+    now: Timestamp,
+}
+
+impl<E: Engine> Tx for Transaction<'_, E> {
+    fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
+        self.engine.select(query)
+    }
+
+    fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
+        self.engine.count(table, filter)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl<E: Engine> WriteTx for Transaction<'_, E> {
+    fn insert(&mut self, table: &'static Table, rows: Vec<Row>) -> Result<u64, StoreError> {
+        self.engine.insert(table, rows)
+    }
+
+    fn update(
+        &mut self,
+        table: &'static Table,
+        filter: &Filter,
+        set: &[(&'static str, Value)],
+    ) -> Result<u64, StoreError> {
+        self.engine.update(table, filter, set)
+    }
+
+    fn add(
+        &mut self,
+        table: &'static Table,
+        filter: &Filter,
+        column: &'static str,
+        by: i64,
+    ) -> Result<u64, StoreError> {
+        self.engine.add(table, filter, column, by)
+    }
+
+    fn delete(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
+        self.engine.delete(table, filter)
+    }
+
+    fn audit(&mut self, org: &OrgId, event: NewEvent) {
+        self.events.push((org.clone(), event));
+    }
+
+    fn began(&self) -> Instant {
+        self.began
+    }
+}

@@ -1,0 +1,339 @@
+//! What every store must do, whatever its engine.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use latchkey_directory::Bytes;
+use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Head, NewEvent};
+use latchkey_directory::master::MasterKey;
+use latchkey_directory::query::{Direction, Filter};
+use latchkey_directory::records::{ConsumedNonce, Domain, RefusalCount};
+use latchkey_directory::store::{Store, StoreError};
+use latchkey_directory::time::{SystemClock, Timestamp};
+use latchkey_directory::values::DomainState;
+use latchkey_directory::{Directory, Org, OrgId, Taken};
+
+/// Makes every test of the suite for one store. The factory answers the store and whatever must live as long.
+macro_rules! suite {
+    ($factory:expr) => {
+        $crate::conformance::suite!(@ $factory;
+            a_row_comes_back_as_it_was
+            a_taken_key_is_told_and_changes_nothing
+            an_undone_write_leaves_nothing_and_its_neighbours_stay
+            a_panicking_write_leaves_nothing_and_the_store_goes_on
+            one_value_is_consumed_once_however_many_try
+            a_counter_is_exact_under_concurrency
+            organizations_do_not_see_each_other
+            filters_and_order_are_the_same_everywhere
+            events_are_committed_with_what_they_report
+            chains_hold_under_concurrency
+            a_reader_sees_one_state
+        );
+    };
+    (@ $factory:expr; $($name:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let (store, _alive) = $factory();
+            $crate::conformance::$name(store).await;
+        }
+    )+};
+}
+pub(crate) use suite;
+
+fn directory(store: Arc<dyn Store>) -> Directory {
+    let master = MasterKey::new(zeroize::Zeroizing::new([1; 32]));
+    Directory::new(store, Arc::new(SystemClock), Arc::new(master))
+}
+
+fn org(name: &str) -> OrgId {
+    name.parse().unwrap()
+}
+
+fn domain(org: &OrgId, name: &str) -> Domain {
+    Domain {
+        org: org.clone(),
+        name: name.to_owned(),
+        verification: DomainState::Pending,
+        challenge: "c'\"\\ü".to_owned(),
+        reason: None,
+        verified_at: Some(Timestamp::from_millis(1)),
+        last_seen_at: None,
+        missing_since: None,
+        created_at: Timestamp::from_millis(1_795_000_000_123),
+    }
+}
+
+fn event(action: &'static str) -> NewEvent {
+    NewEvent::new(&Actor::system(), action, "x").with("n", 1)
+}
+
+async fn put(directory: &Directory, row: Domain) -> Result<Result<(), Taken>, StoreError> {
+    directory.write(move |tx| Org::of(tx, &row.org.clone()).insert(&row)).await
+}
+
+async fn all(directory: &Directory, org: &OrgId) -> Vec<Domain> {
+    let org = org.clone();
+    directory.read::<_, StoreError>(move |tx| Org::of(tx, &org).find(Filter::all())).await.unwrap()
+}
+
+pub(crate) async fn a_row_comes_back_as_it_was(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let row = domain(&org("a"), "acme.example");
+    put(&directory, row.clone()).await.unwrap().unwrap();
+    assert_eq!(all(&directory, &row.org).await, std::slice::from_ref(&row));
+    let changed = Domain { reason: Some("lab".into()), verified_at: None, ..row.clone() };
+    let to = changed.clone();
+    directory.write::<_, StoreError>(move |tx| Org::of(tx, &to.org.clone()).replace(&to)).await.unwrap();
+    assert_eq!(all(&directory, &row.org).await, [changed]);
+}
+
+pub(crate) async fn a_taken_key_is_told_and_changes_nothing(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let row = domain(&org("a"), "acme.example");
+    put(&directory, row.clone()).await.unwrap().unwrap();
+    let again = Domain { reason: Some("other".into()), ..row.clone() };
+    assert_eq!(put(&directory, again).await.unwrap(), Err(Taken));
+    assert_eq!(all(&directory, &row.org).await, [row]);
+}
+
+pub(crate) async fn an_undone_write_leaves_nothing_and_its_neighbours_stay(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    let writes = (0..40).map(|n| {
+        let (directory, row) = (directory.clone(), domain(&a, &format!("d{n}.example")));
+        async move {
+            directory
+                .write(move |tx| {
+                    let mut ours = Org::of(tx, &row.org);
+                    ours.add(&row)?;
+                    ours.audit(event("domain.add"));
+                    // A statement that leaves a row out must not spoil the transaction either.
+                    ours.insert(&row)?.unwrap_err();
+                    if n % 2 == 0 { Ok(()) } else { Err(StoreError::Corrupt("on purpose".into())) }
+                })
+                .await
+        }
+    });
+    let results = futures_util::future::join_all(writes).await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 20);
+    let names: Vec<_> = all(&directory, &a).await.into_iter().map(|d| d.name).collect();
+    assert_eq!(names.len(), 20);
+    assert!(names.contains(&"d38.example".to_owned()) && !names.contains(&"d39.example".to_owned()));
+    let events = events_of(&directory, &a).await;
+    assert_eq!(events.iter().filter(|e| e.action == "domain.add").count(), 20);
+}
+
+pub(crate) async fn a_panicking_write_leaves_nothing_and_the_store_goes_on(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    let row = domain(&a, "acme.example");
+    let inner = row.clone();
+    let result = directory
+        .write::<(), StoreError>(move |tx| {
+            Org::of(tx, &inner.org).add(&inner)?;
+            panic!("a fault in the work, on purpose")
+        })
+        .await;
+    assert!(matches!(result, Err(StoreError::Corrupt(_))));
+    assert_eq!(all(&directory, &a).await, []);
+    put(&directory, row).await.unwrap().unwrap();
+}
+
+pub(crate) async fn one_value_is_consumed_once_however_many_try(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let row = ConsumedNonce { org: org("a"), value: Bytes([9; 16]), exp: Timestamp::from_millis(5) };
+    let tries = (0..50).map(|_| {
+        let (directory, row) = (directory.clone(), row.clone());
+        async move { directory.write::<_, StoreError>(move |tx| Org::of(tx, &row.org).insert(&row)).await.unwrap() }
+    });
+    let results = futures_util::future::join_all(tries).await;
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+}
+
+pub(crate) async fn a_counter_is_exact_under_concurrency(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    let row = RefusalCount {
+        org: a.clone(),
+        code: "c".into(),
+        subject: String::new(),
+        network: "n".into(),
+        minute: 1,
+        count: 0,
+        reference: "r".into(),
+        detail: String::new(),
+        proven: true,
+        at: Timestamp::from_millis(1),
+    };
+    let first = row.clone();
+    directory.write::<_, StoreError>(move |tx| Org::of(tx, &first.org).add(&first)).await.unwrap();
+    let done = Arc::new(AtomicU32::new(0));
+    let tries = (0..60).map(|_| {
+        let (directory, a, done) = (directory.clone(), a.clone(), Arc::clone(&done));
+        async move {
+            // Read, decide, write: exact only if nobody comes between.
+            let result = directory
+                .write(move |tx| {
+                    let mut ours = Org::of(tx, &a);
+                    let row: RefusalCount = ours.one(Filter::all())?.unwrap();
+                    if row.count == 25 {
+                        return Err(StoreError::Corrupt("used up".into()));
+                    }
+                    ours.increase::<RefusalCount>(Filter::all(), RefusalCount::count, 1)
+                })
+                .await;
+            if result.is_ok() {
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    futures_util::future::join_all(tries).await;
+    assert_eq!(done.load(Ordering::SeqCst), 25);
+    let row = directory.read::<_, StoreError>(move |tx| Org::of(tx, &a).one::<RefusalCount>(Filter::all())).await;
+    assert_eq!(row.unwrap().unwrap().count, 25);
+}
+
+pub(crate) async fn organizations_do_not_see_each_other(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let (a, b) = (org("a"), org("b"));
+    put(&directory, domain(&a, "acme.example")).await.unwrap().unwrap();
+    assert_eq!(all(&directory, &b).await, []);
+    put(&directory, domain(&b, "acme.example")).await.unwrap().unwrap();
+    let deleted = {
+        let b = b.clone();
+        directory.write::<_, StoreError>(move |tx| Org::of(tx, &b).delete::<Domain>(Filter::all())).await.unwrap()
+    };
+    assert_eq!(deleted, 1);
+    assert_eq!(all(&directory, &a).await.len(), 1);
+    // A row of another organization cannot be written through a handle.
+    let foreign = domain(&a, "other.example");
+    let result = directory.write::<_, StoreError>(move |tx| Org::of(tx, &b).insert(&foreign)).await;
+    assert!(matches!(result, Err(StoreError::Corrupt(_))));
+}
+
+pub(crate) async fn filters_and_order_are_the_same_everywhere(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    for (name, reason, at) in
+        [("alpha.example", None, 3), ("Beta.example", Some("100%"), 2), ("b_c.example", Some("x"), 1)]
+    {
+        let row =
+            Domain { reason: reason.map(str::to_owned), created_at: Timestamp::from_millis(at), ..domain(&a, name) };
+        put(&directory, row).await.unwrap().unwrap();
+    }
+    let ask = |filter: Filter| {
+        let (directory, a) = (directory.clone(), a.clone());
+        async move {
+            let order = vec![("created_at", Direction::Ascending)];
+            let rows = directory.read::<_, StoreError>(move |tx| Org::of(tx, &a).select::<Domain>(filter, order, None));
+            rows.await.unwrap().into_iter().map(|d| d.name).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(ask(Filter::all()).await, ["b_c.example", "Beta.example", "alpha.example"]);
+    assert_eq!(ask(Domain::reason.is_null()).await, ["alpha.example"]);
+    assert_eq!(ask(Domain::reason.is_null().negate()).await.len(), 2);
+    assert_eq!(ask(Filter::Contains(vec!["name", "reason"], "BETA".into())).await, ["Beta.example"]);
+    assert_eq!(ask(Filter::Contains(vec!["name"], "_".into())).await, ["b_c.example"]);
+    assert_eq!(ask(Filter::Contains(vec!["reason"], "%".into())).await, ["Beta.example"]);
+    assert_eq!(ask(Domain::created_at.below(&Timestamp::from_millis(2))).await, ["b_c.example"]);
+    assert_eq!(ask(Domain::created_at.at_least(&Timestamp::from_millis(2))).await.len(), 2);
+    assert_eq!(ask(Domain::name.one_of([&"b_c.example".to_owned()])).await, ["b_c.example"]);
+    assert_eq!(ask(Domain::name.one_of([])).await, [""; 0]);
+    assert_eq!(ask(Filter::Or(vec![])).await, [""; 0]);
+    let either = Domain::name.eq(&"alpha.example".into()).or(Domain::reason.is(&"x".into()));
+    assert_eq!(ask(either).await, ["b_c.example", "alpha.example"]);
+}
+
+async fn events_of(directory: &Directory, org: &OrgId) -> Vec<AuditEvent> {
+    let org = org.clone();
+    directory.read::<_, StoreError>(move |tx| Org::of(tx, &org).find(Filter::all())).await.unwrap()
+}
+
+pub(crate) async fn events_are_committed_with_what_they_report(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    let row = domain(&a, "acme.example");
+    directory
+        .write::<_, StoreError>(move |tx| {
+            let mut ours = Org::of(tx, &row.org);
+            ours.add(&row)?;
+            ours.audit(event("domain.add"));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let events = events_of(&directory, &a).await;
+    let actions: Vec<_> = events.iter().map(|e| e.action.as_str()).collect();
+    assert_eq!(actions, ["audit.open", "domain.add"]);
+}
+
+pub(crate) async fn chains_hold_under_concurrency(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let orgs = [org("a"), org("b")];
+    let writes = (0..100).map(|n: usize| {
+        let (directory, org) = (directory.clone(), orgs[n % 2].clone());
+        async move {
+            directory
+                .write::<_, StoreError>(move |tx| {
+                    tx.audit(&org, event("test.one"));
+                    tx.audit(&org, event("test.two"));
+                    if n % 10 == 0 { Err(StoreError::Corrupt("on purpose".into())) } else { Ok(()) }
+                })
+                .await
+                .is_ok()
+        }
+    });
+    let kept = futures_util::future::join_all(writes).await.into_iter().filter(|kept| *kept).count();
+    assert_eq!(kept, 90);
+    for org in orgs {
+        let events = events_of(&directory, &org).await;
+        let mut head = Head { seq: 0, ..Head::open(Timestamp::default()) };
+        head.chain.clone_from(&events[0].chain);
+        for event in &events {
+            assert!(event.follows(&head), "{event:?}");
+            head.seq = event.seq;
+            head.hash = event.hash;
+        }
+        let chain = {
+            let org = org.clone();
+            directory.read::<_, StoreError>(move |tx| Org::of(tx, &org).one::<AuditChain>(Filter::all())).await
+        };
+        let chain = chain.unwrap().unwrap();
+        assert_eq!((chain.events, chain.head_hash), (head.seq, head.hash));
+    }
+}
+
+pub(crate) async fn a_reader_sees_one_state(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    let writing = {
+        let (directory, a) = (directory.clone(), a.clone());
+        tokio::spawn(async move {
+            for n in 0..50 {
+                let rows = [domain(&a, &format!("x{n}.example")), domain(&a, &format!("y{n}.example"))];
+                directory
+                    .write::<_, StoreError>(move |tx| {
+                        let mut ours = Org::of(tx, &rows[0].org);
+                        rows.iter().try_for_each(|row| ours.add(row))
+                    })
+                    .await
+                    .unwrap();
+            }
+        })
+    };
+    while !writing.is_finished() {
+        let a = a.clone();
+        let (first, second) = directory
+            .read::<_, StoreError>(move |tx| {
+                let mut ours = Org::of(tx, &a);
+                let first = ours.count::<Domain>(Filter::all())?;
+                std::thread::yield_now();
+                Ok((first, ours.count::<Domain>(Filter::all())?))
+            })
+            .await
+            .unwrap();
+        assert_eq!(first, second);
+        assert_eq!(first % 2, 0, "both rows of one commit or none");
+    }
+    writing.await.unwrap();
+}
