@@ -1,4 +1,4 @@
-//! `cargo xtask docs`: the reference pages that are generated from code. Owns which page comes from where; what a page says is in the
+//! `cargo xtask docs`: the reference pages that are generated from code, and whether the book holds together. Owns which page comes from where; what a page says is in the
 //! crate whose table it shows, as an example program of that crate, so that this one need not be built with everything.
 
 use std::process::ExitCode;
@@ -8,10 +8,12 @@ use crate::problem::Problem;
 use crate::process::Program;
 use crate::workspace::Workspace;
 
+mod book;
+
 /// What to do with the pages.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Write nothing; fail and name the pages that are not what the code says
+    /// Write nothing; fail and name what is wrong with the pages
     #[arg(long)]
     check: bool,
 }
@@ -42,11 +44,11 @@ Every refusal and every problem has a code that never changes its meaning. `latc
 /// Writes the pages, or checks them.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, Problem> {
     if args.check {
-        let stale = stale_pages(workspace)?;
-        for page in &stale {
-            output::say(format_args!("{page} is not what the code says: run cargo xtask docs and commit it"));
+        let faults = faults(workspace)?;
+        for fault in &faults {
+            output::say(fault);
         }
-        return Ok(if stale.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     build(workspace)?;
     for page in PAGES {
@@ -64,17 +66,18 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, Proble
     Ok(ExitCode::SUCCESS)
 }
 
-/// The pages that are not what the code says.
-pub(crate) fn stale_pages(workspace: &Workspace) -> Result<Vec<&'static str>, Problem> {
+/// What is wrong with the pages, a sentence each: not what the code says, or not a book.
+pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Problem> {
     build(workspace)?;
-    let mut stale = Vec::new();
+    let mut faults = Vec::new();
     for page in PAGES {
         let text = generate(workspace, page)?;
         if std::fs::read_to_string(workspace.root().join(page.file)).ok().as_ref() != Some(&text) {
-            stale.push(page.file);
+            faults.push(format!("{} is not what the code says: run cargo xtask docs and commit it", page.file));
         }
     }
-    Ok(stale)
+    faults.extend(book::faults(workspace)?);
+    Ok(faults)
 }
 
 /// The whole workspace's examples at once: the tests build them with the same features, so here nothing is built a second time.

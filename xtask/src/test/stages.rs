@@ -36,7 +36,7 @@ pub(super) const STAGES: &[Stage] = &[
     stage("deny", "dependencies: bans, licences, sources (cargo deny)", false, deny),
     stage("doc", "documentation of the code (cargo doc, no warnings)", false, doc),
     stage("build", "build of programs and tests", false, build),
-    stage("docs", "reference pages that are generated from code", true, docs_check),
+    stage("docs", "the book: generated pages, links, tests it claims", true, docs_check),
     stage("tests", "tests (cargo nextest)", true, tests),
     stage("services", "table of third-party services", true, services::table),
     stage("doctests", "examples in the documentation (cargo test --doc)", true, doctests),
@@ -97,11 +97,11 @@ fn build(run: &mut Run<'_>) -> Result<(), Problem> {
 }
 
 fn docs_check(run: &mut Run<'_>) -> Result<(), Problem> {
-    let stale = docs::stale_pages(run.workspace)?;
-    for page in &stale {
-        output::say(format_args!("{page} is not what the code says: run cargo xtask docs and commit it"));
+    let faults = docs::faults(run.workspace)?;
+    for fault in &faults {
+        output::say(fault);
     }
-    run.check("docs", Ending::of(stale.is_empty()));
+    run.check("docs", Ending::of(faults.is_empty()));
     Ok(())
 }
 
