@@ -277,7 +277,7 @@ pub(crate) async fn chains_hold_under_concurrency(store: Arc<dyn Store>) {
                 .write::<_, StoreError>(move |tx| {
                     tx.audit(&org, event("test.one"));
                     tx.audit(&org, event("test.two"));
-                    if n % 10 == 0 { Err(StoreError::Corrupt("on purpose".into())) } else { Ok(()) }
+                    if n.is_multiple_of(10) { Err(StoreError::Corrupt("on purpose".into())) } else { Ok(()) }
                 })
                 .await
                 .is_ok()
