@@ -1,30 +1,109 @@
 //! The command line of `latchkey`: what was typed, to which command it goes, and how that ends.
 //!
-//! Owns the list of commands. Must not know what a command does.
+//! Owns the grammar of cli.md, declared once; help and shell completions come from it. All but `serve` and what works on a
+//! stopped server's data are clients of the REST interface. Must not know what a command does.
 
-use clap::error::ErrorKind;
+mod client;
+mod context;
+mod files;
+mod nouns;
+mod secret;
+mod show;
+mod system;
+mod values;
+mod watch;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::serve;
+use context::{Context, Globals};
 
-/// Latchkey, a self-hosted identity provider for managed devices.
+const AFTER_HELP: &str = "\
+From nothing to a first sign-in:
+  latchkey serve --data d &
+  export LATCHKEY_DATA=d
+  latchkey org create acme --name Acme
+  latchkey domain add acme.example
+  latchkey domain verify acme.example --operator-word \"lab\"
+  latchkey token create --description lab --domain acme.example --no-sealed-copy --output token
+  latchkey policy set --enabled --domain acme.example --jit
+  latchkey service add wiki --metadata sp.xml
+  latchkey org idp-metadata --output idp.xml
+
+Exit: 0 done, 1 failed, 2 wrong flag, value or file, 3 no such thing, 4 refused, 5 exists or its state forbids it,
+6 not reachable or not trusted, 7 come back later, 8 check or audit verify found a problem.
+stdout is the answer, stderr is talk; the last line of stderr names a code: latchkey explain CODE.";
+
+/// Latchkey, a self-hosted identity provider for managed devices
 #[derive(Debug, Parser)]
-#[command(name = "latchkey", version, disable_version_flag = true, propagate_version = false)]
+#[command(name = "latchkey", version, propagate_version = false, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
-    /// Exactly one JSON document on stdout.
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server.
+    /// Run the server
     Serve(serve::config::Typed),
-    /// Print the version.
+    /// Organizations: the tenants of this cloud
+    #[command(subcommand)]
+    Org(nouns::org::Org),
+    /// DNS domains whose users may sign in
+    #[command(subcommand)]
+    Domain(nouns::domain::Domain),
+    /// Device tokens: what an installer carries
+    #[command(subcommand)]
+    Token(nouns::token::Token),
+    /// Device token policy: which domains accept tokens, and whether users are created
+    #[command(subcommand)]
+    Policy(nouns::policy::Policy),
+    /// SAML services people sign in to
+    #[command(subcommand)]
+    Service(nouns::service::Service),
+    /// People
+    #[command(subcommand)]
+    User(nouns::user::User),
+    /// Groups of people
+    #[command(subcommand)]
+    Group(nouns::group::Group),
+    /// Enrolled devices
+    #[command(subcommand)]
+    Device(nouns::device::Device),
+    /// Which user is on which device
+    #[command(subcommand)]
+    Binding(nouns::binding::Binding),
+    /// One-time codes that say who a user is
+    #[command(subcommand)]
+    Code(nouns::code::OneTimeCode),
+    /// Who is signed in where
+    #[command(subcommand)]
+    Session(nouns::session::Session),
+    /// What happened, and whether the record of it is whole
+    #[command(subcommand)]
+    Audit(nouns::audit::Audit),
+    /// Signing keys
+    #[command(subcommand)]
+    Key(nouns::key::Key),
+    /// Programs that use the API
+    #[command(subcommand)]
+    ApiClient(nouns::api_client::ApiClient),
+    /// What a code or reference means, whose fault it is, and how to mend it
+    #[command(after_help = "Examples:\n  latchkey explain LK-ENROLL-020\n  latchkey explain 7k3xq2m5ba")]
+    Explain(system::ExplainArgs),
+    /// Write a backup while the server runs
+    Backup(system::BackupArgs),
+    /// Print a shell's completion script
+    #[command(after_help = "Example:\n  latchkey completion bash > /etc/bash_completion.d/latchkey")]
+    Completion(system::CompletionArgs),
+    /// Print a systemd unit that keeps the server running
+    ServiceUnit,
+    /// Print the version
     Version,
 }
 
@@ -33,8 +112,8 @@ enum Command {
 pub fn main() -> Exit {
     match Cli::try_parse() {
         Ok(cli) => {
-            let output = Output { json: cli.json };
-            match run(cli.command, output) {
+            let output = Output { json: cli.globals.json };
+            match run(cli, output) {
                 Ok(()) => Exit::DONE,
                 Err(failure) => output.failure(&failure),
             }
@@ -52,23 +131,114 @@ pub fn main() -> Exit {
     }
 }
 
-fn run(command: Command, output: Output) -> Result<()> {
-    match command {
+fn run(cli: Cli, output: Output) -> Result<()> {
+    let context = Context::new(cli.globals, output);
+    match cli.command {
         Command::Serve(typed) => serve::command(typed, output, crate::app::build),
+        Command::Org(verb) => verb.run(&context),
+        Command::Domain(verb) => verb.run(&context),
+        Command::Token(verb) => verb.run(&context),
+        Command::Policy(verb) => verb.run(&context),
+        Command::Service(verb) => verb.run(&context),
+        Command::User(verb) => verb.run(&context),
+        Command::Group(verb) => verb.run(&context),
+        Command::Device(verb) => verb.run(&context),
+        Command::Binding(verb) => verb.run(&context),
+        Command::Code(verb) => verb.run(&context),
+        Command::Session(verb) => verb.run(&context),
+        Command::Audit(verb) => verb.run(&context),
+        Command::Key(verb) => verb.run(&context),
+        Command::ApiClient(verb) => verb.run(&context),
+        Command::Explain(args) => system::explain(&context, &args),
+        Command::Backup(args) => system::backup(&context, &args),
+        Command::Completion(args) => {
+            system::completion(output, &args);
+            Ok(())
+        }
+        Command::ServiceUnit => system::service_unit(&context),
         Command::Version => {
-            let version = env!("CARGO_PKG_VERSION");
-            if output.json {
-                output.document(&serde_json::json!({ "version": version }));
-            } else {
-                output.text(&format!("latchkey {version}\n"));
-            }
+            system::version(output);
             Ok(())
         }
     }
 }
 
+/// What clap did not understand, in one sentence, and the help that lists what there is.
 fn not_understood(error: &clap::Error) -> Failure {
     let text = error.render().to_string();
-    let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    Failure::usage(reason, "see `latchkey --help`, or `--help` after the command")
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let reason = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "the command is not complete".to_owned()
+        }
+        // "the following required arguments were not provided:" and one a line.
+        ErrorKind::MissingRequiredArgument => match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(missing)) => format!("{} is missing", missing.join(", ")),
+            _ => first.to_owned(),
+        },
+        _ => first.to_owned(),
+    };
+    let tip = paragraphs.find_map(|p| p.trim().strip_prefix("tip: ")).map(|tip| format!("{tip}; ")).unwrap_or_default();
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("latchkey [COMMAND]");
+    let command: Vec<&str> = usage.split_whitespace().take_while(|w| !w.starts_with(['[', '<', '-'])).collect();
+    Failure::usage(reason, format!("{tip}`{} --help` shows what there is", command.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_flag_has_help() {
+        fn look(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
+            let path = format!("{path} {}", command.get_name());
+            if command.get_about().is_none() {
+                missing.push(path.clone());
+            }
+            for argument in command.get_arguments().filter(|a| a.get_help().is_none()) {
+                missing.push(format!("{path} {}", argument.get_id()));
+            }
+            for inner in command.get_subcommands() {
+                look(inner, &path, missing);
+            }
+        }
+        let mut missing = Vec::new();
+        look(&Cli::command(), "", &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_missing_flag_is_named() {
+        let error = Cli::try_parse_from(["latchkey", "token", "create", "--description", "x"]).unwrap_err();
+        let failure = not_understood(&error);
+        assert!(failure.detail.contains("--domain"), "{failure}");
+        assert!(failure.fix.contains("`latchkey token create --help`"), "{failure}");
+        assert_eq!(failure.exit, Exit::USAGE);
+    }
+
+    #[test]
+    fn a_misspelled_flag_names_the_near_one() {
+        let error = Cli::try_parse_from(["latchkey", "device", "list", "--stat", "pending"]).unwrap_err();
+        let failure = not_understood(&error);
+        assert!(failure.line().contains("--state"), "{failure}");
+    }
+
+    #[test]
+    fn global_flags_stand_anywhere() {
+        for line in [
+            "latchkey --json --org acme domain list",
+            "latchkey domain --json list --org acme",
+            "latchkey domain list --org acme --json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.globals.json && cli.globals.org.as_deref() == Some("acme"), "{line}");
+        }
+    }
 }

@@ -1,0 +1,114 @@
+//! `latchkey api-client`: programs that use the API.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::{Body, IfMissing, Named, Target, act};
+use crate::cli::client::Ask;
+use crate::cli::context::{Change, Context, ListArgs, Listing, Query};
+use crate::cli::files;
+use crate::exit::Result;
+
+const LISTING: Listing = Listing {
+    columns: &[("NAME", "name"), ("CLIENT ID", "client_id"), ("STATE", "state"), ("SCOPES", "scopes")],
+    empty: "no API client; make one: latchkey api-client create NAME --scope devices:read",
+};
+
+/// Verbs of `api-client`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ApiClient {
+    /// Make an API client; its secret is shown this once
+    #[command(
+        after_help = "Scopes are NOUN:read and NOUN:write for organization, domains, tokens, policy, users, groups, devices, codes, \
+        services, sessions, keys, api-clients; and audit:read.\n\nExample:\n  \
+        latchkey api-client create inventory --scope devices:read --output secret\n  \
+        export LATCHKEY_CLIENT_ID=… LATCHKEY_CLIENT_SECRET_FILE=secret LATCHKEY_ORG=acme\n  \
+        latchkey --server https://id.corp.example device list"
+    )]
+    Create {
+        /// Its name
+        name: String,
+        /// What it may do; repeat for more
+        #[arg(long, value_name = "S", required = true)]
+        scope: Vec<String>,
+        /// Its public key (PEM): it proves itself by signature and gets no secret
+        #[arg(long, value_name = "F")]
+        public_key: Option<String>,
+        /// Write the secret here (0600) and leave stdout empty
+        #[arg(long, value_name = "F")]
+        output: Option<PathBuf>,
+        #[command(flatten)]
+        if_missing: IfMissing,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// Make a new secret; the old one counts no more
+    Rotate {
+        #[command(flatten)]
+        target: Target,
+        /// Write the secret here (0600) and leave stdout empty
+        #[arg(long, value_name = "F")]
+        output: Option<PathBuf>,
+    },
+    /// Give it no access, until it is enabled again
+    Disable(Target),
+    /// Give it access again
+    Enable(Target),
+    /// API clients of the organization
+    List(ListArgs),
+    /// One API client
+    Show(Named),
+    /// Delete an API client
+    Delete(Target),
+}
+
+impl ApiClient {
+    /// Does it.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        let one = |x: &str| context.at(&["api-clients", x]);
+        match self {
+            ApiClient::Create { name, scope, public_key, output, if_missing, change } => {
+                let key = public_key.as_deref().map(|file| files::read_text(file, 64 * 1024)).transpose()?;
+                let body = Body::default()
+                    .with("name", name.as_str())
+                    .with("scopes", scope.clone())
+                    .maybe("public_key", key)
+                    .value();
+                let existing = if if_missing.if_missing { Some(one(name)?) } else { None };
+                let value = context.create(Ask::post(change.path(&context.at(&["api-clients"])?), &body), existing)?;
+                answer(context, &value, output.as_ref())
+            }
+            ApiClient::Rotate { target, output } => {
+                let path = target.change.path(&context.at(&["api-clients", &target.x, "rotate"])?);
+                let value = context.json(Ask::post(path, &Body::default().value()))?;
+                answer(context, &value, output.as_ref())
+            }
+            ApiClient::Disable(target) => act(context, "api-clients", target, "disable"),
+            ApiClient::Enable(target) => act(context, "api-clients", target, "enable"),
+            ApiClient::List(list) => context.list(&context.at(&["api-clients"])?, &Query::new(), list, &LISTING),
+            ApiClient::Show(named) => context.answer_with(Ask::get(one(&named.x)?)),
+            ApiClient::Delete(target) => {
+                context.delete(&one(&target.x)?, target.change, &format!("the API client {}", target.x))
+            }
+        }
+    }
+}
+
+/// A client with a public key has no secret to write away.
+fn answer(context: &Context, value: &Value, output: Option<&PathBuf>) -> Result<()> {
+    match output {
+        Some(path) if value["client_secret"].is_string() => {
+            context.output.say(&format!("client_id {}", crate::cli::show::cell(value.get("client_id"))));
+            context.secret_answer(value, "client_secret", Some(path))
+        }
+        _ => {
+            context.answer(value);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! `latchkey audit`: what happened, and whether the record of it is whole.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Named;
+use crate::cli::client::Ask;
+use crate::cli::context::{Context, ListArgs, Listing, Query, items, with};
+use crate::cli::files::{self, NewFile};
+use crate::cli::show;
+use crate::cli::values::{self, Moment};
+use crate::exit::{Exit, Failure, Result};
+
+const LISTING: Listing = Listing {
+    columns: &[
+        ("AT", "at"),
+        ("ACTOR", "actor"),
+        ("ACTION", "action"),
+        ("TARGET", "target"),
+        ("OUTCOME", "outcome"),
+        ("REF", "ref"),
+    ],
+    empty: "nothing happened that these filters let through",
+};
+
+/// An exported log that the server compares with its own.
+const AGAINST_MAX: u64 = 64 * 1024 * 1024;
+/// Between two looks of `audit tail`.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Verbs of `audit`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Audit {
+    /// Events, newest first
+    #[command(
+        after_help = "Actions are NOUN.VERB: token.create, policy.set, device.enroll, user.provision, signin.saml, device.remove …\n\n\
+        Example:\n  latchkey audit list --since 1h --action signin.saml --outcome refused"
+    )]
+    List {
+        #[command(flatten)]
+        filters: Filters,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Events as they come
+    Tail {
+        #[command(flatten)]
+        filters: Filters,
+        /// Begin with so many of the past
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
+        lines: u16,
+    },
+    /// All events, newest first, as JSON lines or CSV
+    #[command(
+        after_help = "Keep such a file elsewhere: latchkey audit verify --against FILE finds a log that was rewritten or cut short since."
+    )]
+    Export {
+        /// One JSON document a line, or a table
+        #[arg(long, value_name = "jsonl|csv")]
+        format: Option<Format>,
+        #[command(flatten)]
+        filters: Filters,
+        /// Write it here (0600) and leave stdout empty
+        #[arg(long, value_name = "F")]
+        output: Option<PathBuf>,
+    },
+    /// Whether we issued an assertion, when, and for which service
+    Assertion {
+        /// The assertion's ID, as the service shows it
+        id: String,
+    },
+    /// One event
+    Show(Named),
+    /// Check chains, checkpoints and signatures; exit 8 where something is wrong
+    Verify {
+        /// Compare with an earlier export (JSON lines)
+        #[arg(long, value_name = "FILE")]
+        against: Option<String>,
+    },
+}
+
+/// Form of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Jsonl,
+    Csv,
+}
+
+/// Which events.
+#[derive(Args, Debug)]
+pub(crate) struct Filters {
+    /// Not before: RFC 3339, or so long ago
+    #[arg(long, value_name = "T", value_parser = values::moment)]
+    since: Option<Moment>,
+    /// Not after: RFC 3339, or so long ago
+    #[arg(long, value_name = "T", value_parser = values::moment)]
+    until: Option<Moment>,
+    /// By whom; repeat for more
+    #[arg(long, value_name = "A")]
+    actor: Vec<String>,
+    /// What was done, noun.verb; repeat for more
+    #[arg(long, value_name = "noun.verb")]
+    action: Vec<String>,
+    /// To what: an id or name; repeat for more
+    #[arg(long, value_name = "T")]
+    target: Vec<String>,
+    /// ok or refused
+    #[arg(long, value_name = "ok|refused")]
+    outcome: Vec<String>,
+    /// Under this reference
+    #[arg(long = "ref", value_name = "R")]
+    reference: Vec<String>,
+}
+
+impl Filters {
+    fn query(&self, context: &Context) -> Query {
+        let mut query = Query::new();
+        query.extend(self.since.map(|t| ("since", t.back_from(context.now))));
+        query.extend(self.until.map(|t| ("until", t.back_from(context.now))));
+        for (name, values) in [
+            ("actor", &self.actor),
+            ("action", &self.action),
+            ("target", &self.target),
+            ("outcome", &self.outcome),
+            ("ref", &self.reference),
+        ] {
+            query.extend(values.iter().map(|value| (name, value.clone())));
+        }
+        query
+    }
+}
+
+impl Audit {
+    /// Does it.
+    ///
+    /// # Errors
+    /// As the server says; exit 8 where `verify` finds something.
+    pub(crate) fn run(&self, context: &Context) -> Result<()> {
+        let path = context.at(&["audit-events"])?;
+        match self {
+            Audit::List { filters, list } => context.list(&path, &filters.query(context), list, &LISTING),
+            Audit::Show(named) => context.answer_with(Ask::get(context.at(&["audit-events", &named.x])?)),
+            Audit::Tail { filters, lines } => tail(context, &path, &filters.query(context), *lines),
+            Audit::Export { format, filters, output } => {
+                export(context, &path, &filters.query(context), *format, output.as_ref())
+            }
+            Audit::Assertion { id } => context.answer_with(Ask::get(context.at(&["assertions", id])?)),
+            Audit::Verify { against } => verify(context, against.as_deref()),
+        }
+    }
+}
+
+fn verify(context: &Context, against: Option<&str>) -> Result<()> {
+    let path = context.at(&["audit-events", "verify"])?;
+    let ask = match against {
+        None => Ask::get(path),
+        Some(file) => Ask::post_bytes(path, "application/jsonl", files::read(file, AGAINST_MAX)?),
+    };
+    let verdict = context.json(ask)?;
+    if verdict["ok"] == true {
+        context.answer(&verdict);
+        return Ok(());
+    }
+    let failure = Failure::new(
+        crate::code::Own::Cli003,
+        "the audit log is not what was written",
+        "keep the store as it is, and compare it with exports and with the checkpoints in the process log",
+    );
+    Err(failure.with_answer(verdict).exit_with(Exit::FOUND))
+}
+
+/// Looks every second; the newest page is enough unless more than 1000 events came in between, then it goes back page by page.
+fn tail(context: &Context, path: &str, filters: &Query, lines: u16) -> Result<()> {
+    let mut seen: HashSet<String> = HashSet::new();
+    let mut want = usize::from(lines);
+    let mut first = true;
+    loop {
+        let mut new = Vec::new();
+        let mut after = None;
+        loop {
+            let mut query = filters.clone();
+            query.push(("limit", "1000".to_owned()));
+            query.extend(after.take().map(|cursor| ("after", cursor)));
+            let page = context.json(Ask::get(with(path, &query)))?;
+            let fresh: Vec<Value> = items(&page).iter().filter(|e| !seen.contains(id(e))).cloned().collect();
+            let met_known = fresh.len() < items(&page).len();
+            new.extend(fresh);
+            match page["next"].as_str() {
+                Some(cursor) if !met_known && !first => after = Some(cursor.to_owned()),
+                _ => break,
+            }
+        }
+        // What is older than the newest page needs no remembering: it cannot come again before something known.
+        if !new.is_empty() {
+            seen = seen.into_iter().take(10_000).chain(new.iter().map(|e| id(e).to_owned())).collect();
+        }
+        let skip = if first { new.len().saturating_sub(want) } else { 0 };
+        new.truncate(new.len() - skip);
+        for event in new.iter().rev() {
+            if context.output.json {
+                context.output.document(event);
+            } else {
+                let cells = LISTING.columns.iter().map(|(_, path)| show::cell(show::at(event, path)));
+                context.output.text(&format!("{}\n", cells.collect::<Vec<_>>().join("  ")));
+            }
+        }
+        first = false;
+        want = usize::MAX;
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn id(event: &Value) -> &str {
+    event["id"].as_str().unwrap_or_default()
+}
+
+/// Columns of CSV; what is not among them is in `details`.
+const CSV: [&str; 11] = ["id", "at", "chain", "seq", "actor", "action", "target", "outcome", "ref", "details", "hash"];
+
+fn export(
+    context: &Context,
+    path: &str,
+    filters: &Query,
+    format: Option<Format>,
+    output: Option<&PathBuf>,
+) -> Result<()> {
+    // With --json, stdout is one document unless a format was asked for by name or it goes into a file.
+    if context.output.json && format.is_none() && output.is_none() {
+        let mut all = Vec::new();
+        pages(context, path, filters, &mut |page| {
+            all.extend_from_slice(page);
+            Ok(())
+        })?;
+        context.output.document(&json!({"items": all, "next": null}));
+        return Ok(());
+    }
+    // Into a file first, even when it goes to stdout: a failure halfway leaves stdout empty.
+    let mut buffer = Vec::new();
+    let mut file = output.map(|path| NewFile::begin(path)).transpose()?;
+    let format = format.unwrap_or(Format::Jsonl);
+    let mut put = |bytes: &[u8]| match &mut file {
+        Some(file) => file.write(bytes),
+        None => {
+            buffer.extend_from_slice(bytes);
+            Ok(())
+        }
+    };
+    if format == Format::Csv {
+        put(&csv_line(CSV.iter().map(|name| (*name).to_owned())))?;
+    }
+    pages(context, path, filters, &mut |page| {
+        for event in page {
+            match format {
+                Format::Jsonl => put(format!("{event}\n").as_bytes())?,
+                Format::Csv => put(&csv_line(CSV.iter().map(|name| csv_cell(event.get(*name)))))?,
+            }
+        }
+        Ok(())
+    })?;
+    match file {
+        Some(file) => file.finish()?,
+        None => context.output.bytes(&buffer),
+    }
+    Ok(())
+}
+
+fn pages(context: &Context, path: &str, filters: &Query, each: &mut dyn FnMut(&[Value]) -> Result<()>) -> Result<()> {
+    let mut after: Option<String> = None;
+    loop {
+        let mut query = filters.clone();
+        query.push(("limit", "1000".to_owned()));
+        query.extend(after.take().map(|cursor| ("after", cursor)));
+        let page = context.json(Ask::get(with(path, &query)))?;
+        each(items(&page))?;
+        match page["next"].as_str() {
+            Some(cursor) => after = Some(cursor.to_owned()),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn csv_line(cells: impl Iterator<Item = String>) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing into memory does not fail.
+    let _ = writer.write_record(cells);
+    writer.into_inner().unwrap_or_default()
+}
+
+/// A cell that a spreadsheet takes for a formula would be run by whoever opens the file.
+fn csv_cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        assert_eq!(csv_cell(Some(&json!("=HYPERLINK(\"x\")"))), "'=HYPERLINK(\"x\")");
+        assert_eq!(csv_cell(Some(&json!("anna@acme.example"))), "anna@acme.example");
+        assert_eq!(csv_cell(Some(&json!({"a": 1}))), "{\"a\":1}");
+        assert_eq!(csv_line(["a,b".to_owned(), "c".to_owned()].into_iter()), b"\"a,b\",c\n");
+    }
+}

@@ -1,0 +1,189 @@
+//! Commands that are about no noun: `explain`, `backup`, `completion`, `service-unit`, `version`.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+use serde_json::json;
+
+use super::client::Ask;
+use super::context::Context;
+use super::files::NewFile;
+use super::nouns::Body;
+use super::secret;
+use crate::code::{Code, Own};
+use crate::exit::{Failure, Result};
+use crate::output::Output;
+
+/// `explain CODE|REF`.
+#[derive(Args, Debug)]
+pub(crate) struct ExplainArgs {
+    /// A code (LK-…), or the reference that a refusal showed
+    #[arg(value_name = "CODE|REF")]
+    what: String,
+}
+
+/// `backup FILE`.
+#[derive(Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The file to write (0600)
+    file: PathBuf,
+    /// Put the master key into it, sealed with a password; without it, keep the key elsewhere
+    #[arg(long)]
+    with_master_key: bool,
+    /// File with that password (- is stdin)
+    #[arg(long, value_name = "F", requires = "with_master_key")]
+    password_file: Option<String>,
+}
+
+/// `completion SHELL`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionArgs {
+    /// bash, elvish, fish, powershell or zsh
+    shell: Shell,
+}
+
+/// What a code means, or what happened under a reference.
+///
+/// # Errors
+/// Nobody knows the code or reference.
+pub(crate) fn explain(context: &Context, args: &ExplainArgs) -> Result<()> {
+    let known = args.what.parse::<Code>().ok();
+    let asked = context.at(&["explain", &args.what]).and_then(|path| context.json(Ask::get(path)));
+    let value = match (asked, known) {
+        (Ok(value), _) => value,
+        // A code means the same with and without a server; a reference is in the server's log only.
+        (Err(_), Some(code)) => json!({"code": code.as_str(), "title": code.title(), "fix": code.fix()}),
+        (Err(failure), None) => return Err(failure),
+    };
+    context.answer(&value);
+    Ok(())
+}
+
+/// Writes a backup of the running server.
+///
+/// # Errors
+/// Not the operator, or the file cannot be written.
+pub(crate) fn backup(context: &Context, args: &BackupArgs) -> Result<()> {
+    let client = context.client()?;
+    if !client.is_operator() {
+        return Err(Failure::of(Own::Auth004));
+    }
+    let mut body = Body::default().with("with_master_key", args.with_master_key);
+    if args.with_master_key {
+        let password = secret::password(args.password_file.as_deref(), true, "")?;
+        body = body.with("password", password.as_str());
+    }
+    let mut file = NewFile::begin(&args.file)?;
+    let mut length = 0_u64;
+    client.stream(None, Ask::post("/api/v1/backup", &body.value()), None, &mut |chunk| {
+        length += u64::try_from(chunk.len()).unwrap_or(0);
+        file.write(chunk)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if length == 0 {
+        return Err(Failure::new(Own::Cli005, "the server sent an empty backup", Own::Cli005.fix()));
+    }
+    file.finish()?;
+    let shown = args.file.display().to_string();
+    if context.output.json {
+        context.output.document(&json!({"file": shown, "bytes": length, "with_master_key": args.with_master_key}));
+    } else {
+        context.output.say(&format!("{shown}: {length} bytes"));
+        if !args.with_master_key {
+            context
+                .output
+                .say("the master key is not in it: keep DIR.key somewhere else, nothing opens the backup without it");
+        }
+    }
+    Ok(())
+}
+
+/// Prints the completion script of a shell.
+pub(crate) fn completion(output: Output, args: &CompletionArgs) {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut super::Cli::command(), "latchkey", &mut script);
+    output.bytes(&script);
+}
+
+/// Prints the version.
+pub(crate) fn version(output: Output) {
+    let version = env!("CARGO_PKG_VERSION");
+    if output.json {
+        output.document(&json!({"version": version}));
+    } else {
+        output.text(&format!("latchkey {version}\n"));
+    }
+}
+
+/// Prints a hardened systemd unit that runs this program on this data.
+///
+/// # Errors
+/// Program or data directory cannot be named.
+pub(crate) fn service_unit(context: &Context) -> Result<()> {
+    let program = std::env::current_exe().map_err(|e| Failure::io("the path of this program", &e))?;
+    let data = std::path::absolute(context.data()).map_err(|e| Failure::io("the data directory", &e))?;
+    let text = unit(&program, &data)?;
+    if context.output.json {
+        context.output.document(&json!({"unit": text}));
+    } else {
+        context.output.text(&text);
+        context
+            .output
+            .say("# latchkey service-unit > /etc/systemd/system/latchkey.service && systemctl enable --now latchkey");
+    }
+    Ok(())
+}
+
+fn unit(program: &Path, data: &Path) -> Result<String> {
+    let quote = |path: &Path| {
+        let text = path.to_str().filter(|t| !t.contains(['"', '\\', '\n'])).ok_or_else(|| {
+            Failure::usage(format!("{} cannot stand in a unit file", path.display()), "use a plainer path")
+        })?;
+        Ok::<_, Failure>(format!("\"{}\"", text.replace('%', "%%")))
+    };
+    // The master key stands beside the data directory and is replaced by rename, so the folder around both is writable.
+    let around = data.parent().unwrap_or(data);
+    let (program, data, around) = (quote(program)?, quote(data)?, quote(around)?);
+    Ok(format!(
+        "[Unit]\n\
+         Description=Latchkey, identity provider for managed devices\n\
+         Wants=network-online.target\n\
+         After=network-online.target\n\
+         \n\
+         [Service]\n\
+         ExecStart={program} serve --data {data}\n\
+         ExecReload=/bin/kill -HUP $MAINPID\n\
+         Restart=on-failure\n\
+         RestartSec=2\n\
+         TimeoutStopSec=20\n\
+         UMask=0077\n\
+         LimitNOFILE=65536\n\
+         LimitCORE=0\n\
+         AmbientCapabilities=CAP_NET_BIND_SERVICE\n\
+         CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE\n\
+         NoNewPrivileges=yes\n\
+         ProtectSystem=strict\n\
+         ReadWritePaths={around}\n\
+         PrivateTmp=yes\n\
+         PrivateDevices=yes\n\
+         ProtectKernelTunables=yes\n\
+         ProtectKernelModules=yes\n\
+         ProtectKernelLogs=yes\n\
+         ProtectControlGroups=yes\n\
+         ProtectClock=yes\n\
+         ProtectHostname=yes\n\
+         RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK\n\
+         RestrictNamespaces=yes\n\
+         RestrictRealtime=yes\n\
+         RestrictSUIDSGID=yes\n\
+         LockPersonality=yes\n\
+         MemoryDenyWriteExecute=yes\n\
+         SystemCallArchitectures=native\n\
+         SystemCallFilter=@system-service\n\
+         \n\
+         [Install]\n\
+         WantedBy=multi-user.target\n"
+    ))
+}
