@@ -38,11 +38,14 @@ pub(super) const STAGES: &[Stage] = &[
     stage("build", "build of programs and tests", false, build),
     stage("docs", "the book: generated pages, links, tests it claims", true, docs_check),
     stage("tests", "tests (cargo nextest)", true, tests),
-    stage("services", "table of third-party services", true, services::table),
+    stage("interop", "services of other people's making", true, interop),
     stage("doctests", "examples in the documentation (cargo test --doc)", true, doctests),
     stage("python", "the second client, in Python", false, python_client),
     stage("fuzz", "fuzz targets", false, fuzz::stage),
 ];
+
+/// A service on somebody else's SAML library; tests start it.
+const DEMO_SERVICE: &str = "interop/demo-service/Cargo.toml";
 
 /// The names for `--only`.
 pub(super) fn names() -> Vec<&'static str> {
@@ -86,13 +89,16 @@ fn doc(run: &mut Run<'_>) -> Result<(), Problem> {
 }
 
 fn build(run: &mut Run<'_>) -> Result<(), Problem> {
-    // The programs first and by themselves: tests of one crate start the program of another.
-    let built = Program::new(run.workspace, "cargo").args(["build", "--locked", "--workspace", "--bins"]).run()?
-        && Program::new(run.workspace, "cargo")
-            .args(["nextest", "run", "--locked", "--workspace", "--profile", "ci", "--no-run"])
-            .run()?;
-    run.built = built;
-    run.check("build", Ending::of(built));
+    // Programs first and by themselves: tests of one crate start the programs of another, and of another workspace.
+    let steps: [&[&str]; 3] = [
+        &["build", "--locked", "--workspace", "--bins"],
+        &["build", "--locked", "--manifest-path", DEMO_SERVICE],
+        &["nextest", "run", "--locked", "--workspace", "--profile", "ci", "--no-run"],
+    ];
+    for step in steps {
+        run.built = run.built && Program::new(run.workspace, "cargo").args(step).run()?;
+    }
+    run.check("build", Ending::of(run.built));
     Ok(())
 }
 
@@ -106,13 +112,31 @@ fn docs_check(run: &mut Run<'_>) -> Result<(), Problem> {
 }
 
 fn tests(run: &mut Run<'_>) -> Result<(), Problem> {
-    let junit = run.workspace.target().join("nextest/ci/junit.xml");
+    nextest(run, "tests", "Cargo.toml", &["--workspace"])?;
+    services::table(run);
+    Ok(())
+}
+
+/// The services of other people's making are workspaces of their own: nothing above has seen them.
+fn interop(run: &mut Run<'_>) -> Result<(), Problem> {
+    cargo(run, "interop-fmt", &["fmt", "--manifest-path", DEMO_SERVICE, "--check"])?;
+    let lints = ["clippy", "--locked", "--manifest-path", DEMO_SERVICE, "--all-targets", "--", "-D", "warnings"];
+    cargo(run, "interop-clippy", &lints)?;
+    nextest(run, "interop", DEMO_SERVICE, &[])
+}
+
+/// Runs the tests of a workspace and reads what nextest reports.
+fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, arguments: &[&str]) -> Result<(), Problem> {
+    let manifest = run.workspace.root().join(manifest);
+    // Wherever the target folder is, nextest reports here.
+    let junit = manifest.with_file_name("target/nextest/ci/junit.xml");
     // A file of an earlier run must not speak for this one; that there is none is well.
     let _ = std::fs::remove_file(&junit);
     let mut program = Program::new(run.workspace, "cargo")
-        .args(["nextest", "run", "--locked", "--workspace", "--profile", "ci"])
-        .env("LATCHKEY_TEST_PYTHON", machine::interpreter(run.workspace))
-        .env(services::FOLDER_VARIABLE, run.workspace.report());
+        .args(["nextest", "run", "--locked", "--config-file", ".config/nextest.toml", "--profile", "ci"])
+        .args(["--manifest-path".as_ref(), manifest.as_os_str()])
+        .args(arguments)
+        .env("LATCHKEY_TEST_PYTHON", machine::interpreter(run.workspace));
     if run.args.all {
         program = program.args(["--run-ignored", "all"]);
     }
@@ -122,10 +146,10 @@ fn tests(run: &mut Run<'_>) -> Result<(), Problem> {
     let found_failures = run.report.count(Ending::Failed) > failed_before;
     if read.is_none() {
         output::say(format_args!("{} is missing or unreadable", junit.display()));
-        run.check("tests", Ending::Failed);
+        run.check(name, Ending::Failed);
     } else if succeeded == found_failures {
         output::say("cargo nextest and its report disagree on whether anything failed");
-        run.check("tests", Ending::Failed);
+        run.check(name, Ending::Failed);
     }
     Ok(())
 }

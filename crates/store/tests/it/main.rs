@@ -1,6 +1,10 @@
 //! One conformance suite for all stores, and what only one of them can show.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report; helpers are not inside #[test]")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in a test a panic is the report; helpers are not inside #[test]"
+)]
 
 mod conformance;
 mod sqlite;
