@@ -93,6 +93,30 @@ own! {
     Signin001 "LK-SIGNIN-001" 2 "The service's request says more than a sign-in can carry: a very long RelayState, mostly.";
         fix "Shorten RelayState in the service's settings; with its other members the request must fit 3 KiB.";
 
+    // Domains
+    Domain001 "LK-DOMAIN-001" 5 "The domain's servers say that the record is not there.";
+        fix "Set the TXT record that `latchkey domain show NAME` names, then: latchkey domain verify NAME --wait 10m.";
+    Domain002 "LK-DOMAIN-002" 7 "No server in charge of the domain gave an answer; that says nothing about the record.";
+        fix "Check the domain's delegation and that this server may send DNS questions, or name a server with --dns-server.";
+    Domain003 "LK-DOMAIN-003" 4 "Nobody can verify this name by DNS: it is never public.";
+        fix "On the server itself: latchkey domain verify NAME --operator-word REASON; or serve with --dns-server.";
+
+    // Fetching what somebody named by its address
+    Fetch001 "LK-FETCH-001" 2 "The address is not one that is fetched.";
+        fix "Give an https address without user name and password.";
+    Fetch002 "LK-FETCH-002" 4 "The address leads to a network that is not fetched from.";
+        fix "Serve it from a public address, give the file itself, or fetch it by the command line on the server.";
+    Fetch003 "LK-FETCH-003" 7 "The address cannot be reached.";
+        fix "Check the name and that the server may connect there.";
+    Fetch004 "LK-FETCH-004" 6 "The certificate at this address is not trusted, or TLS failed.";
+        fix "Mend the certificate there, or give the file itself.";
+    Fetch005 "LK-FETCH-005" 7 "The address did not answer in ten seconds.";
+        fix "Try again later, or give the file itself.";
+    Fetch006 "LK-FETCH-006" 5 "The answer is not the document: another status, a redirect to another host, an encoding, or no HTTP.";
+        fix "Open the address in a browser and give the one at which the document itself is answered.";
+    Fetch007 "LK-FETCH-007" 2 "The answer is larger than 1 MiB.";
+        fix "Give a smaller document; of a federation's list, the one entry that is meant.";
+
     // latchkey serve
     Serve001 "LK-SERVE-001" 1 "The server failed.";
         fix "See the message of the operating system.";

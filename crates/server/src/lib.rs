@@ -10,6 +10,7 @@ pub mod cloud;
 pub mod code;
 pub mod enroll;
 pub mod exit;
+pub mod net;
 pub mod output;
 pub mod problem;
 pub mod serve;
