@@ -11,6 +11,7 @@ pub mod code;
 pub mod enroll;
 pub mod exit;
 pub mod net;
+pub mod nearest;
 pub mod output;
 pub mod problem;
 pub mod serve;

@@ -101,8 +101,11 @@ enum Command {
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  latchkey completion bash > /etc/bash_completion.d/latchkey")]
     Completion(system::CompletionArgs),
-    /// Print a systemd unit that keeps the server running
-    ServiceUnit,
+    /// Print a systemd unit that keeps the server running, with the flags of `serve` that are given
+    #[command(
+        after_help = "Example:\n  latchkey service-unit --data /srv/latchkey > /etc/systemd/system/latchkey.service"
+    )]
+    ServiceUnit(serve::config::Typed),
     /// Print the version
     Version,
 }
@@ -134,7 +137,7 @@ pub fn main() -> Exit {
 fn run(cli: Cli, output: Output) -> Result<()> {
     let context = Context::new(cli.globals, output);
     match cli.command {
-        Command::Serve(typed) => serve::command(typed, output, crate::app::build),
+        Command::Serve(typed) => serve::command(&typed, output, crate::app::build),
         Command::Org(verb) => verb.run(&context),
         Command::Domain(verb) => verb.run(&context),
         Command::Token(verb) => verb.run(&context),
@@ -155,7 +158,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             system::completion(output, &args);
             Ok(())
         }
-        Command::ServiceUnit => system::service_unit(&context),
+        Command::ServiceUnit(typed) => serve::unit::command(&typed, output),
         Command::Version => {
             system::version(output);
             Ok(())

@@ -1,7 +1,7 @@
-//! Commands that are about no noun: `explain`, `backup`, `completion`, `service-unit`, `version`.
+//! Commands that are about no noun: `explain`, `backup`, `completion`, `version`.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -115,75 +115,4 @@ pub(crate) fn version(output: Output) {
     } else {
         output.text(&format!("latchkey {version}\n"));
     }
-}
-
-/// Prints a hardened systemd unit that runs this program on this data.
-///
-/// # Errors
-/// Program or data directory cannot be named.
-pub(crate) fn service_unit(context: &Context) -> Result<()> {
-    let program = std::env::current_exe().map_err(|e| Failure::io("the path of this program", &e))?;
-    let data = std::path::absolute(context.data()).map_err(|e| Failure::io("the data directory", &e))?;
-    let text = unit(&program, &data)?;
-    if context.output.json {
-        context.output.document(&json!({"unit": text}));
-    } else {
-        context.output.text(&text);
-        context
-            .output
-            .say("# latchkey service-unit > /etc/systemd/system/latchkey.service && systemctl enable --now latchkey");
-    }
-    Ok(())
-}
-
-fn unit(program: &Path, data: &Path) -> Result<String> {
-    let quote = |path: &Path| {
-        let text = path.to_str().filter(|t| !t.contains(['"', '\\', '\n'])).ok_or_else(|| {
-            Failure::usage(format!("{} cannot stand in a unit file", path.display()), "use a plainer path")
-        })?;
-        Ok::<_, Failure>(format!("\"{}\"", text.replace('%', "%%")))
-    };
-    // The master key stands beside the data directory and is replaced by rename, so the folder around both is writable.
-    let around = data.parent().unwrap_or(data);
-    let (program, data, around) = (quote(program)?, quote(data)?, quote(around)?);
-    Ok(format!(
-        "[Unit]\n\
-         Description=Latchkey, identity provider for managed devices\n\
-         Wants=network-online.target\n\
-         After=network-online.target\n\
-         \n\
-         [Service]\n\
-         ExecStart={program} serve --data {data}\n\
-         ExecReload=/bin/kill -HUP $MAINPID\n\
-         Restart=on-failure\n\
-         RestartSec=2\n\
-         TimeoutStopSec=20\n\
-         UMask=0077\n\
-         LimitNOFILE=65536\n\
-         LimitCORE=0\n\
-         AmbientCapabilities=CAP_NET_BIND_SERVICE\n\
-         CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE\n\
-         NoNewPrivileges=yes\n\
-         ProtectSystem=strict\n\
-         ReadWritePaths={around}\n\
-         PrivateTmp=yes\n\
-         PrivateDevices=yes\n\
-         ProtectKernelTunables=yes\n\
-         ProtectKernelModules=yes\n\
-         ProtectKernelLogs=yes\n\
-         ProtectControlGroups=yes\n\
-         ProtectClock=yes\n\
-         ProtectHostname=yes\n\
-         RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK\n\
-         RestrictNamespaces=yes\n\
-         RestrictRealtime=yes\n\
-         RestrictSUIDSGID=yes\n\
-         LockPersonality=yes\n\
-         MemoryDenyWriteExecute=yes\n\
-         SystemCallArchitectures=native\n\
-         SystemCallFilter=@system-service\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    ))
 }

@@ -1,0 +1,233 @@
+//! What every request goes through before a route sees it, and every answer before it leaves.
+//!
+//! Owns the order of these steps: request id and log, panic, time limit, health, forwarded headers and cloud name, clock, page
+//! or problem document. Must not know routes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tracing::Instrument as _;
+
+use super::health::{Checks, healthz, readyz};
+use super::host::{Front, PeerAddr};
+use super::pages;
+use crate::code::Own;
+use crate::problem::Problem;
+
+/// Name of a request in answers and in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// Most of a body, unless a route says otherwise: bytes (api.md).
+const BODY: usize = 1024 * 1024;
+/// Longest time to the head of an answer.
+const ANSWER: Duration = Duration::from_secs(60);
+/// Longest pause within a request's body.
+const BODY_PAUSE: Duration = Duration::from_secs(20);
+
+/// The name of this request, for audit and log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+/// The application as the public meets it.
+pub(super) fn public(app: Router, checks: Checks, front: Arc<Front>) -> Router {
+    let named = fallbacks(app)
+        .layer(from_fn_with_state(checks.clone(), gate))
+        .layer(from_fn_with_state(front, admit))
+        .layer(from_fn(present));
+    finish(named, checks)
+}
+
+/// The application as the operator meets it: under any name, in problem documents only.
+pub(super) fn operator(app: Router, checks: Checks) -> Router {
+    let app = fallbacks(app).layer(from_fn_with_state(checks.clone(), gate)).layer(from_fn(present));
+    finish(app, checks)
+}
+
+fn fallbacks(app: Router) -> Router {
+    app.fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::of(Own::Api005) })
+        .layer(DefaultBodyLimit::max(BODY))
+}
+
+fn finish(app: Router, checks: Checks) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz).with_state(checks))
+        .fallback_service(app)
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(identify))
+}
+
+fn panicked(_: Box<dyn std::any::Any + Send>) -> http::Response<Body> {
+    // The panic's own words are on stderr already, from the panic hook.
+    Problem::internal("a handler panicked").into_response()
+}
+
+/// Gives the request its id, and the log one line each.
+async fn identify(mut request: Request, next: Next) -> Response {
+    let id = uuid::Uuid::now_v7().simple().to_string();
+    // The query is not logged: it may carry what is nobody's business.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0.ip());
+    let span = tracing::info_span!("request", id, %method, path, peer = peer.map(tracing::field::display));
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let took = started.elapsed();
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::debug!(status, ms = took.as_millis(), "answered"));
+    metrics::counter!("latchkey_http_requests_total", "method" => method_label(&method), "status" => status.to_string()).increment(1);
+    metrics::histogram!("latchkey_http_request_seconds").record(took.as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response.headers_mut().entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Anybody may invent methods; a label for each would fill the memory.
+fn method_label(method: &http::Method) -> &'static str {
+    match *method {
+        http::Method::GET => "GET",
+        http::Method::POST => "POST",
+        http::Method::PUT => "PUT",
+        http::Method::PATCH => "PATCH",
+        http::Method::DELETE => "DELETE",
+        http::Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}
+
+/// Settles name and client of the request, or sends it away.
+async fn admit(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
+    let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
+        return Problem::internal("a public request without a peer").into_response();
+    };
+    match front.admit(&mut request, peer) {
+        Ok(Ok(())) => next.run(request).await,
+        Ok(Err(wrong)) if wants_page(request.uri().path(), request.headers()) => pages::wrong_name(&wrong),
+        Ok(Err(wrong)) => wrong.problem().into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Nothing is answered under a clock that cannot be right.
+async fn gate(State(checks): State<Checks>, request: Request, next: Next) -> Response {
+    match checks.gate().await {
+        Ok(()) => next.run(request).await,
+        Err(unready) => Problem::of(latchkey_wire::Code::Cloud503).reason(unready.detail).into_response(),
+    }
+}
+
+/// Every error leaves as a problem document, or as a page for a browser.
+async fn present(request: Request, next: Next) -> Response {
+    let page = wants_page(request.uri().path(), request.headers());
+    let response = own_words(next.run(request).await).await;
+    match response.extensions().get::<Problem>() {
+        Some(problem) if page => pages::problem(problem, response.headers()),
+        _ => response,
+    }
+}
+
+/// Errors that a library below wrote as plain text, as problems of ours.
+async fn own_words(response: Response) -> Response {
+    let status = response.status();
+    let plain = response.headers().get(CONTENT_TYPE).is_none_or(|value| value.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error())
+        || !plain
+        || response.extensions().get::<Problem>().is_some()
+    {
+        return response;
+    }
+    let code: crate::code::Code = match status {
+        StatusCode::NOT_FOUND => Own::Api004.into(),
+        StatusCode::METHOD_NOT_ALLOWED => Own::Api005.into(),
+        StatusCode::PAYLOAD_TOO_LARGE => Own::Api006.into(),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Own::Api002.into(),
+        StatusCode::UNPROCESSABLE_ENTITY => latchkey_wire::Code::Api010.into(),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::REQUEST_TIMEOUT => latchkey_wire::Code::Cloud503.into(),
+        status if status.is_client_error() => latchkey_wire::Code::Api001.into(),
+        _ => Own::Api500.into(),
+    };
+    let mut problem = Problem::of(code);
+    if status.is_client_error()
+        && let Ok(text) = axum::body::to_bytes(response.into_body(), 2048).await
+        && let Ok(text) = std::str::from_utf8(&text)
+        && !text.is_empty()
+    {
+        problem = problem.detail(text);
+    }
+    problem.into_response()
+}
+
+/// Whether a person looks at the answer. Paths of programs never get a page, whatever their Accept says.
+fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let mut parts = path.trim_start_matches('/').split('/');
+    let program = match (parts.next(), parts.nth(1)) {
+        (Some("api" | ".well-known"), _) => true,
+        (Some("o"), Some(concern)) => matches!(concern, "device" | "oauth2" | "scim"),
+        _ => false,
+    };
+    !program
+        && !headers.contains_key("latchkey-agent")
+        && headers.get_all(ACCEPT).iter().any(|value| value.as_bytes().windows(9).any(|part| part == b"text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::PROBLEM_JSON;
+
+    #[test]
+    fn browsers_get_pages_and_programs_do_not() {
+        let mut headers = HeaderMap::new();
+        assert!(!wants_page("/", &headers));
+        headers.insert(ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"));
+        assert!(wants_page("/", &headers) && wants_page("/o/acme/saml/sso", &headers));
+        for path in
+            ["/api/v1/o/acme/users", "/.well-known/latchkey", "/o/acme/device/v1/nonces", "/o/acme/oauth2/token"]
+        {
+            assert!(!wants_page(path, &headers), "{path}");
+        }
+        headers.insert("latchkey-agent", HeaderValue::from_static("1"));
+        assert!(!wants_page("/o/acme/saml/sso", &headers));
+    }
+
+    async fn answer(app: Router, path: &str) -> (StatusCode, serde_json::Value) {
+        use tower::ServiceExt as _;
+        let app = operator(app, Checks::new(Vec::new()));
+        let response = app.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        assert!(response.headers().contains_key(REQUEST_ID));
+        assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON);
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_a_missing_route_and_a_librarys_refusal_are_problem_documents() {
+        let app = || {
+            Router::new().route("/panic", get(|| async { panic!("secret words") as &'static str })).route(
+                "/number/{n}",
+                get(|axum::extract::Path(n): axum::extract::Path<u8>| async move { n.to_string() }),
+            )
+        };
+        let (status, body) = answer(app(), "/panic").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (500, Some("LK-API-500")));
+        assert!(!body.to_string().contains("secret words"));
+        assert_eq!(answer(app(), "/nowhere").await.1["code"], "LK-API-004");
+        let (status, body) = answer(app(), "/number/x").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (400, Some("LK-API-001")));
+    }
+}
