@@ -36,6 +36,14 @@ pub enum StoreError {
     /// The store holds what this version did not write, or refuses what this version thinks is right.
     #[error("the store and this version do not agree: {0}")]
     Corrupt(String),
+    /// The store is of a newer version of the program; nothing was touched.
+    #[error("the store has schema {found}, this program knows {known}")]
+    Newer {
+        /// The store's schema.
+        found: u64,
+        /// The newest this program knows.
+        known: u64,
+    },
     /// The disk is full, or the file cannot be written. Nothing was written.
     #[error("the store cannot write: {0}")]
     NoSpace(String),

@@ -134,10 +134,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(plain)?;
     let schema = u64::try_from(schema).unwrap_or(u64::MAX);
     if schema > migrations::SCHEMA {
-        return Err(StoreError::Corrupt(format!(
-            "the store has schema {schema}, this program knows {}: use the newer program",
-            migrations::SCHEMA
-        )));
+        return Err(StoreError::Newer { found: schema, known: migrations::SCHEMA });
     }
     for (number, text) in migrations::after(schema, Dialect::Sqlite) {
         let transaction = connection.transaction().map_err(plain)?;

@@ -44,7 +44,7 @@ fn a_newer_schema_is_not_opened() {
     drop(open(&folder));
     let file = folder.path().join("store.db");
     rusqlite::Connection::open(&file).unwrap().pragma_update(None, "user_version", 9_999).unwrap();
-    assert!(matches!(SqliteStore::open(&file, Arc::new(SystemClock)), Err(StoreError::Corrupt(_))));
+    assert!(matches!(SqliteStore::open(&file, Arc::new(SystemClock)), Err(StoreError::Newer { found: 9_999, .. })));
 }
 
 #[tokio::test]

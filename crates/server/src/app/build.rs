@@ -1,0 +1,88 @@
+//! Opening the store and assembling the application.
+
+use std::sync::Arc;
+
+use latchkey_directory::master::MasterKey;
+use latchkey_directory::store::{Store, StoreError};
+use latchkey_directory::time::SystemClock;
+use latchkey_directory::{Directory, Error};
+use latchkey_store::sqlite::SqliteStore;
+use zeroize::Zeroizing;
+
+use super::{App, KeyCache, Root};
+use crate::code::Own;
+use crate::exit::{Failure, Result};
+use crate::serve::Opened;
+use crate::serve::settings::Settings;
+use crate::signin::seal::SealKeys;
+
+/// Opens the store that the settings name.
+pub async fn open_store(settings: &Settings, file: &std::path::Path) -> Result<Arc<dyn Store>> {
+    let clock = Arc::new(SystemClock);
+    if settings.database.is_some() {
+        return Err(Failure::new(
+            Own::Serve002,
+            "this build has only the embedded store",
+            "leave `database` out",
+        ));
+    }
+    let file = file.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, clock)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(error)) => Err(store_failure(&error)),
+        Err(panic) => Err(internal(panic)),
+    }
+}
+
+fn internal(reason: impl std::fmt::Display) -> Failure {
+    Failure::new(Own::Serve001, reason.to_string(), Own::Serve001.fix())
+}
+
+fn store_failure(error: &StoreError) -> Failure {
+    let code = match error {
+        StoreError::Newer { .. } => Own::Serve007,
+        StoreError::Unreachable(_) | StoreError::NoSpace(_) => Own::Serve008,
+        _ => Own::Serve001,
+    };
+    Failure::new(code, error.to_string(), code.fix())
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Store(error) => store_failure(&error),
+        // The only state that can be in the way of starting is another master key.
+        Error::State { detail, fix } => Failure::new(Own::Serve006, detail, fix),
+        other => internal(other),
+    }
+}
+
+/// Opens the store, founds the cloud in a fresh one, and assembles what is served.
+pub async fn build(opened: Opened) -> Result<crate::serve::App> {
+    let store = open_store(&opened.settings, &opened.store_file).await?;
+    let master = MasterKey::new(Zeroizing::new(*opened.master_key.expose()));
+    let directory = Directory::new(store, Arc::new(SystemClock), Arc::new(master));
+    let origin = opened.settings.public_url();
+    let cloud = match directory.cloud().await.map_err(failure)? {
+        Some(cloud) => cloud,
+        None => {
+            directory.found_cloud(&origin).await.map_err(failure)?;
+            directory.cloud().await.map_err(failure)?.ok_or_else(|| internal("the new cloud is not there"))?
+        }
+    };
+    let app = Arc::new(App {
+        settings: Arc::clone(&opened.settings),
+        iss: cloud.iss,
+        public_urls: vec![origin],
+        cloud_name: opened.settings.cloud_name().to_string(),
+        root: Root::load(&directory).await.map_err(failure)?,
+        keys: KeyCache::new(directory.clone()),
+        seals: SealKeys::new(directory.master().derive("daily-seal")),
+        incarnation: directory.store().facts().incarnation,
+        documents: crate::cloud::document::Documents::default(),
+        tls_keys: opened.tls_keys,
+        stopping: opened.stopping,
+        directory,
+    });
+    Ok(super::serve_app(app))
+}

@@ -1,0 +1,111 @@
+//! What every concern of the server shares: the directory, the cloud's identity, its keys, and what is sealed.
+//!
+//! Owns the shared state of handlers and its construction. A concern (`enroll/`, `signin/`, `saml/`, `api/`, …) mounts its own routes and
+//! never calls another's handlers; they meet in the directory. Must not know a request.
+
+mod build;
+mod keys;
+mod organizations;
+
+use std::sync::Arc;
+
+use latchkey_directory::{Directory, OrgId};
+use latchkey_wire::{Bytes, Pin};
+
+use crate::cloud::document::{Documents, RootChain};
+use crate::serve::settings::Settings;
+use crate::serve::tls::TlsKeys;
+use crate::signin::seal::SealKeys;
+
+pub use build::{build, open_store};
+pub use organizations::new_key;
+pub use keys::{KeyCache, OrgKeys, Root, ed25519};
+
+/// The oldest connector that may enroll.
+pub const MIN_CONNECTOR: &str = "0.1.0";
+
+/// The shared state of all handlers.
+pub struct App {
+    /// The domain.
+    pub directory: Directory,
+    /// What the process was started with.
+    pub settings: Arc<Settings>,
+    /// The issuer's name, frozen when the cloud was made.
+    pub iss: String,
+    /// The cloud's public addresses, `scheme://host[:port]`, the primary one first.
+    pub public_urls: Vec<String>,
+    /// The cloud name that devices are given: `host[:port]`.
+    pub cloud_name: String,
+    /// The root key and the chain that leads to it.
+    pub root: Root,
+    /// The keys of organizations, opened.
+    pub keys: KeyCache,
+    /// Seals nonces and transactions.
+    pub seals: SealKeys,
+    /// The store's incarnation, part of every seal.
+    pub incarnation: [u8; 16],
+    /// Cloud documents, signed and remembered.
+    pub documents: Documents,
+    /// The TLS keys that the cloud document lists.
+    pub tls_keys: TlsKeys,
+    /// Becomes true when the server is told to stop: long answers end then.
+    pub stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+impl App {
+    /// The origin of the issuer, the primary public address.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.public_urls[0]
+    }
+
+    /// The pin of the root key, as the option `cloudKey` takes it.
+    #[must_use]
+    pub fn cloud_key(&self) -> String {
+        self.root.pin().to_string()
+    }
+
+    /// The root's pin: what a device token carries.
+    #[must_use]
+    pub fn pin(&self) -> Pin {
+        self.root.pin()
+    }
+
+    /// The roots of the cloud, oldest first.
+    #[must_use]
+    pub fn root_chain(&self) -> &RootChain {
+        &self.root.chain
+    }
+
+    /// SHA-256 of the TLS keys that count as trusted.
+    #[must_use]
+    pub fn tls_spki_sha256(&self) -> Vec<Bytes<32>> {
+        self.tls_keys.current().into_iter().map(Bytes).collect()
+    }
+
+    /// The time in whole seconds, as the protocol counts.
+    #[must_use]
+    pub fn seconds(&self) -> latchkey_wire::Seconds {
+        self.directory.now().seconds()
+    }
+
+    /// The SAML entity id of an organization that is made now: its metadata address.
+    #[must_use]
+    pub fn entity_id(&self, org: &OrgId) -> String {
+        format!("{}/o/{org}/saml/metadata", self.origin())
+    }
+}
+
+/// What the shell serves: every concern's routes.
+fn serve_app(app: Arc<App>) -> crate::serve::App {
+    let directory = app.directory.clone();
+    let public = axum::Router::new();
+    let operator = axum::Router::new();
+    crate::serve::App {
+        cloud_key: app.cloud_key(),
+        public: public.with_state(Arc::clone(&app)),
+        operator: operator.with_state(app),
+        checks: Vec::new(),
+        at_stop: Some(Box::pin(async move { directory.store().close().await })),
+    }
+}
