@@ -20,11 +20,7 @@ use crate::signin::seal::SealKeys;
 pub async fn open_store(settings: &Settings, file: &std::path::Path) -> Result<Arc<dyn Store>> {
     let clock = Arc::new(SystemClock);
     if settings.database.is_some() {
-        return Err(Failure::new(
-            Own::Serve002,
-            "this build has only the embedded store",
-            "leave `database` out",
-        ));
+        return Err(Failure::new(Own::Serve002, "this build has only the embedded store", "leave `database` out"));
     }
     let file = file.to_owned();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, clock)).await;

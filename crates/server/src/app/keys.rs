@@ -221,6 +221,5 @@ pub fn ed25519(directory: &Directory, key: &Key) -> Result<Arc<Ed25519Key>, Erro
 }
 
 fn public(key: &Key) -> Result<PublicJwk, Error> {
-    serde_json::from_slice(&key.public.0)
-        .map_err(|e| Error::Internal(format!("the {} key {}: {e}", key.usage, key.id)))
+    serde_json::from_slice(&key.public.0).map_err(|e| Error::Internal(format!("the {} key {}: {e}", key.usage, key.id)))
 }

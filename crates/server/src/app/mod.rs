@@ -18,8 +18,8 @@ use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
 
 pub use build::{build, open_store};
-pub use organizations::new_key;
 pub use keys::{KeyCache, OrgKeys, Root, ed25519};
+pub use organizations::new_key;
 
 /// The oldest connector that may enroll.
 pub const MIN_CONNECTOR: &str = "0.1.0";

@@ -63,7 +63,9 @@ pub fn new_key(usage: KeyUse, algorithm: &str, org: &OrgId, label: &str, now: Ti
         }
         _ => Err(Error::field(
             "/algorithm",
-            format!("a {usage} key is not {algorithm}: assertion rsa-2048 or p-256, metadata rsa-2048, ca p-256, challenge ed25519"),
+            format!(
+                "a {usage} key is not {algorithm}: assertion rsa-2048 or p-256, metadata rsa-2048, ca p-256, challenge ed25519"
+            ),
         )),
     }
 }
