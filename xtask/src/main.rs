@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod demo;
 mod docs;
 mod machine;
 mod output;
@@ -25,6 +26,8 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Show the main job with the real programs: from a device token to a silent sign-in
+    Demo(demo::Args),
     /// Check and test everything; installs what that needs
     Test(test::Args),
     /// Write the reference pages that are generated from code
@@ -34,6 +37,7 @@ enum Task {
 fn main() -> ExitCode {
     let line = Line::parse();
     let done = Workspace::find().and_then(|workspace| match line.command {
+        Task::Demo(args) => demo::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
         Task::Docs(args) => docs::run(&workspace, &args),
     });
