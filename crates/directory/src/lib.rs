@@ -6,6 +6,7 @@
 //! **Must not know** SQL, HTTP or XML. Time, randomness and the network are parameters.
 
 pub mod audit;
+pub mod device;
 mod directory;
 pub mod error;
 pub mod id;
