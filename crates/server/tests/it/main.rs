@@ -3,4 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::result_large_err)] // helpers outside #[test] functions are tests too
 
 mod command_line;
+mod fronting;
 mod program;
+mod server;
+mod serving;
