@@ -6,21 +6,22 @@
 //! **Must not know** SQL, HTTP or XML. Time, randomness and the network are parameters.
 
 pub mod audit;
-pub mod device;
+pub mod clients;
 mod directory;
 pub mod error;
 pub mod id;
+pub mod idempotency;
+pub mod intent;
 pub mod keys;
 pub mod master;
 pub mod names;
 pub mod orgs;
-pub mod pairwise;
+pub mod page;
+pub mod patch;
 pub mod query;
 pub mod records;
 pub mod refusal;
 pub mod scope;
-pub mod services;
-pub mod signin;
 pub mod store;
 pub mod table;
 pub mod time;
@@ -30,6 +31,7 @@ pub mod values;
 pub use directory::{Directory, GRANT_LIFETIME, Granted, Stale};
 pub use error::{Error, FieldProblem, Result};
 pub use id::OrgId;
+pub use intent::Intent;
 pub use scope::{Org, Taken, across};
 pub use time::Timestamp;
 

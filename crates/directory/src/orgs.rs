@@ -6,18 +6,19 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::audit::{Actor, NewEvent};
+use crate::audit::{Actor, AuditChain, AuditEvent, Checkpoint, NewEvent};
 use crate::id::OrgId;
 use crate::keys::NewKey;
 use crate::master::SealedAs;
 use crate::query::Filter;
-use crate::records::{Cloud, DeviceTokenPolicy, Organization};
+use crate::records::{Cloud, DeviceTokenPolicy, Organization, TABLES};
 use crate::scope::{Org, across};
 use crate::store::Tx;
+use crate::table::Record as _;
 use crate::time::Timestamp;
-use crate::value::Json;
+use crate::value::{Columnar as _, Json};
 use crate::values::KeyState;
-use crate::{Directory, Error, FieldProblem, Result};
+use crate::{Directory, Error, FieldProblem, Intent, Result};
 
 const CHECK: &[u8] = b"latchkey";
 
@@ -71,7 +72,7 @@ impl From<Organization> for OrganizationView {
 
 /// What may be changed about an organization. Absent fields stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(default)]
 pub struct OrganizationPatch {
     /// The name for people.
     pub name: Option<String>,
@@ -91,6 +92,19 @@ const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
 
 impl OrganizationPatch {
+    /// The names of the fields it changes.
+    fn named(&self) -> Vec<&'static str> {
+        let named = [
+            ("name", self.name.is_some()),
+            ("certificate_lifetime_s", self.certificate_lifetime_s.is_some()),
+            ("devices_per_user", self.devices_per_user.is_some()),
+            ("asleep_limit_s", self.asleep_limit_s.is_some()),
+            ("max_tokens", self.max_tokens.is_some()),
+            ("retire_after_s", self.retire_after_s.is_some()),
+        ];
+        named.into_iter().filter(|(_, named)| *named).map(|(name, _)| name).collect()
+    }
+
     fn apply(&self, row: &mut Organization) -> Result<()> {
         let mut wrong = Vec::new();
         if let Some(name) = &self.name {
@@ -197,7 +211,7 @@ impl Directory {
     }
 
     /// Makes an organization.
-    pub async fn create_organization(&self, actor: &Actor, new: NewOrganization) -> Result<OrganizationView> {
+    pub async fn create_organization(&self, intent: &Intent, new: NewOrganization) -> Result<OrganizationView> {
         let mut wrong = Vec::new();
         if let Err(detail) = slug(&new.slug) {
             wrong.push(FieldProblem::invalid("/slug", detail));
@@ -232,8 +246,8 @@ impl Directory {
             updated_at: now,
         };
         let keys: Vec<_> = new.keys.iter().map(|key| key.seal(&new.id, KeyState::Active, self.master(), now)).collect();
-        let (actor, made) = (actor.clone(), row.clone());
-        self.write(move |tx| {
+        let (actor, made) = (intent.actor.clone(), row.clone());
+        self.change(intent.dry_run, move |tx| {
             if let Some(there) = across::<Organization, _>(tx, Organization::slug.eq(&row.slug))?.pop() {
                 return Err(Error::Exists { noun: "organization", which: there.slug, id: there.org.to_string() });
             }
@@ -261,26 +275,42 @@ impl Directory {
         self.read(move |tx| find(tx, &which).map(Into::into)).await
     }
 
-    /// Changes an organization. `unless_changed`, when given, must still be its `updated_at`.
+    /// Changes an organization.
     pub async fn change_organization(
         &self,
-        actor: &Actor,
+        intent: &Intent,
         org: &OrgId,
         patch: OrganizationPatch,
-        unless_changed: Option<Timestamp>,
     ) -> Result<OrganizationView> {
-        let (actor, org) = (actor.clone(), org.clone());
-        self.write(move |tx| {
+        let (intent, org) = (intent.clone(), org.clone());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let mut row = settings(tx, &org)?;
-            if unless_changed.is_some_and(|seen| seen != row.updated_at) {
-                return Err(Error::Changed { noun: "organization" });
-            }
+            intent.condition.check("organization", &OrganizationView::from(row.clone()))?;
             patch.apply(&mut row)?;
             row.updated_at = now;
             let mut ours = Org::of(tx, &org);
             ours.replace(&row)?;
-            ours.audit(NewEvent::new(&actor, "org.set", row.slug.clone()));
+            ours.audit(NewEvent::new(&intent.actor, "org.set", row.slug.clone()).with("changed", patch.named()));
+            Ok(row.into())
+        })
+        .await
+    }
+
+    /// Deletes an organization with everything in it. Its audit log stays; that it was deleted also stands in the cloud's.
+    pub async fn delete_organization(&self, intent: &Intent, org: &OrgId) -> Result<OrganizationView> {
+        let (intent, org) = (intent.clone(), org.clone());
+        self.change(intent.dry_run, move |tx| {
+            let row = settings(tx, &org)?;
+            intent.condition.check("organization", &OrganizationView::from(row.clone()))?;
+            let kept = [AuditEvent::TABLE.name, AuditChain::TABLE.name, Checkpoint::TABLE.name];
+            for table in TABLES.iter().filter(|table| !kept.contains(&table.name)) {
+                tx.delete(table, &Filter::Eq("org", org.to_value()))?;
+            }
+            for chain in [&org, &OrgId::cloud()] {
+                Org::of(tx, chain)
+                    .audit(NewEvent::new(&intent.actor, "org.delete", row.slug.clone()).with("id", org.as_str()));
+            }
             Ok(row.into())
         })
         .await

@@ -124,8 +124,6 @@ values! {
         Ca = "ca",
         /// Signs audit checkpoints.
         Audit = "audit",
-        /// Computes persistent identifiers for services; never exchanged.
-        Pairwise = "pairwise",
     }
 
     /// Where a key stands in its life.
@@ -184,5 +182,59 @@ values! {
         RsaSha256 = "rsa-sha256",
         /// ECDSA on P-256 with SHA-256.
         EcdsaP256 = "ecdsa-p256",
+    }
+
+    /// What an API client may do. Writing does not include reading.
+    pub enum Scope {
+        /// See the organization.
+        OrganizationRead = "organization:read",
+        /// Change it.
+        OrganizationWrite = "organization:write",
+        /// See domains.
+        DomainsRead = "domains:read",
+        /// Change them.
+        DomainsWrite = "domains:write",
+        /// See device tokens.
+        TokensRead = "tokens:read",
+        /// Make and change them.
+        TokensWrite = "tokens:write",
+        /// See the device token policy.
+        PolicyRead = "policy:read",
+        /// Change it.
+        PolicyWrite = "policy:write",
+        /// See users.
+        UsersRead = "users:read",
+        /// Change them.
+        UsersWrite = "users:write",
+        /// See groups.
+        GroupsRead = "groups:read",
+        /// Change them.
+        GroupsWrite = "groups:write",
+        /// See devices and bindings.
+        DevicesRead = "devices:read",
+        /// Change them.
+        DevicesWrite = "devices:write",
+        /// See one-time codes, without their secret.
+        CodesRead = "codes:read",
+        /// Make and delete them.
+        CodesWrite = "codes:write",
+        /// See services.
+        ServicesRead = "services:read",
+        /// Change them.
+        ServicesWrite = "services:write",
+        /// See sessions.
+        SessionsRead = "sessions:read",
+        /// End them.
+        SessionsWrite = "sessions:write",
+        /// See keys, without their private halves.
+        KeysRead = "keys:read",
+        /// Add, activate and retire them.
+        KeysWrite = "keys:write",
+        /// See API clients.
+        ApiClientsRead = "api-clients:read",
+        /// Change them: in effect every right there is.
+        ApiClientsWrite = "api-clients:write",
+        /// Read the audit log.
+        AuditRead = "audit:read",
     }
 }

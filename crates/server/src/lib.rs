@@ -4,6 +4,7 @@
 // A failure ends the command or the request: it is moved once, and its size is not worth a box everywhere.
 #![allow(clippy::result_large_err)]
 
+pub mod api;
 pub mod app;
 pub mod cli;
 pub mod cloud;

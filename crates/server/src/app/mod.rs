@@ -99,8 +99,7 @@ impl App {
 /// What the shell serves: every concern's routes.
 fn serve_app(app: Arc<App>) -> crate::serve::App {
     let directory = app.directory.clone();
-    let public = axum::Router::new();
-    let operator = axum::Router::new();
+    let (public, operator) = crate::api::routes(&app);
     crate::serve::App {
         cloud_key: app.cloud_key(),
         public: public.with_state(Arc::clone(&app)),

@@ -1,10 +1,9 @@
 //! Making an organization: the one place that makes its keys.
 
-use latchkey_directory::audit::Actor;
 use latchkey_directory::keys::NewKey;
 use latchkey_directory::orgs::{NewOrganization, OrganizationView};
 use latchkey_directory::values::KeyUse;
-use latchkey_directory::{Error, OrgId, Result, Timestamp};
+use latchkey_directory::{Error, Intent, OrgId, Result, Timestamp};
 use latchkey_saml::SignatureAlgorithm;
 use zeroize::Zeroizing;
 
@@ -16,7 +15,7 @@ const SAML_CERTIFICATE_YEARS: u16 = 10;
 
 impl App {
     /// Makes an organization with its challenge, assertion, metadata and CA keys.
-    pub async fn create_organization(&self, actor: &Actor, slug: String, name: String) -> Result<OrganizationView> {
+    pub async fn create_organization(&self, intent: &Intent, slug: String, name: String) -> Result<OrganizationView> {
         let now = self.directory.now();
         let id = OrgId::generate(now);
         let label = slug.clone();
@@ -26,7 +25,7 @@ impl App {
             .await
             .map_err(|e| Error::Internal(e.to_string()))??;
         let entity_id = self.entity_id(&id);
-        self.directory.create_organization(actor, NewOrganization { slug, name, id, entity_id, keys }).await
+        self.directory.create_organization(intent, NewOrganization { slug, name, id, entity_id, keys }).await
     }
 }
 

@@ -1,0 +1,58 @@
+//! What a merge patch (RFC 7396) says of one field.
+//!
+//! Owns telling "not named" from "taken away". Must not know the field.
+
+use serde::{Deserialize, Deserializer};
+use utoipa::PartialSchema;
+
+/// What becomes of a field. As a member of a request it needs `#[serde(default)]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// It stays: it was not named.
+    #[default]
+    Keep,
+    /// It is taken away: it was `null`.
+    Clear,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether the field was named at all.
+    #[must_use]
+    pub const fn is_named(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
+    /// Changes a field that may be absent.
+    pub fn apply(self, slot: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *slot = None,
+            Self::Set(value) => *slot = Some(value),
+        }
+    }
+
+    /// The same with its value turned into another, which may fail.
+    pub fn try_map<U, E>(self, to: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
+        Ok(match self {
+            Self::Keep => Patch::Keep,
+            Self::Clear => Patch::Clear,
+            Self::Set(value) => Patch::Set(to(value)?),
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
+    }
+}
+
+impl<T: PartialSchema> PartialSchema for Patch<T> {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        T::schema()
+    }
+}
+
+impl<T: utoipa::ToSchema> utoipa::ToSchema for Patch<T> {}

@@ -1,0 +1,125 @@
+//! The REST API of administrators (api.md), which the command line speaks as well.
+//!
+//! Owns paths, parameters, bodies and answers; every rule is a service of the directory. `/api/v1/openapi.json` is made from the handlers.
+//! Must not know the store.
+//!
+//! # How a call is written
+//!
+//! A resource has a file of its own with `pub(super) fn routes() -> OpenApiRouter<Shared>`, mounted in [`organization_routes`]. A handler has
+//! a `#[utoipa::path]` with its path below `/api/v1/o/{org}`, and these arguments:
+//!
+//! * [`Call<Right>`](caller::Call): who calls, for which organization; without the right `Right` the handler does not run. Operator-only things
+//!   below an organization check `call.caller.is_operator()`; things above organizations take [`OperatorCall`](caller::OperatorCall).
+//! * `Path((_, id)): Path<(String, String)>`: `{org}` and what follows. Ids and natural keys both work; the service finds out.
+//! * [`Plain`](query::Plain) for reading one thing, [`List<Filters>`](query::List) for a list, [`Changing`](query::Changing) for a change
+//!   (`dry_run`, `If-Match`). Each refuses parameters it does not have. Filters are structs of [`Many`](query::Many) and
+//!   [`Once`](query::Once) with `#[derive(Default, Deserialize)] #[serde(default)]`.
+//! * [`Body<T>`](body::Body) last: every field of `T` has a default; the service says what is missing, together with what else is wrong.
+//!   Fields that a merge patch may take away are [`Patch<T>`](latchkey_directory::patch::Patch).
+//!
+//! The service gets `call.intent(&changing)` and does the dry run and the condition itself (`Directory::change`,
+//! `intent.condition.check`). The answer is [`Resource`](answer::Resource), `Json(Page)`, or one of [`answer`]'s functions. Errors of the
+//! directory become problems by `?` (`failure.rs`). `Idempotency-Key` is done for every `POST` of a mounted route; an answer with a secret
+//! must be made by [`answer::once_only`].
+
+pub mod answer;
+pub mod body;
+pub mod caller;
+mod failure;
+mod fields;
+mod idempotency;
+mod organizations;
+pub mod query;
+pub mod scope;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use http::header::CONTENT_TYPE;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, SecurityRequirement};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use scope::Right;
+
+/// What handlers share.
+pub type Shared = Arc<App>;
+
+/// The routes of the public listener and of the operator's socket.
+pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
+    let organization = |prefix: &str| {
+        let inside =
+            organization_routes().route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_organization));
+        OpenApiRouter::<Shared>::new().nest(prefix, inside)
+    };
+    let above = OpenApiRouter::<Shared>::new()
+        .nest("/api/v1", organizations::operator_routes())
+        .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator));
+    let (public, mut document) = organization("/api/v1/o/{org}").split_for_parts();
+    let (operator, above) = organization("/api/v1/o/{org}").merge(above).split_for_parts();
+    document.merge(above);
+    let document = describe(document);
+    (public.merge(described(&document)), operator.merge(described(&document)))
+}
+
+/// Every resource of an organization.
+fn organization_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().merge(organizations::routes())
+}
+
+fn described(document: &OpenApi) -> Router<Shared> {
+    // The document is plain data; if it could not be written the tests would not pass.
+    let text = document.to_json().unwrap_or_default();
+    Router::new()
+        .route("/api/v1/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], text.clone()) }))
+}
+
+fn describe(mut document: OpenApi) -> OpenApi {
+    let scopes = Scopes::from_iter(Right::ALL.iter().map(|right| (right.as_str(), right.as_str())));
+    let flow = Flow::ClientCredentials(ClientCredentials::new("/o/{org}/oauth2/token", scopes));
+    let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
+    let title = "Administration of a Latchkey cloud. Errors are application/problem+json; lists are pages; every change takes dry_run=true.";
+    let mut described = OpenApiBuilder::new()
+        .info(InfoBuilder::new().title("Latchkey").version("1").description(Some(title)))
+        .components(Some(ComponentsBuilder::new().security_scheme("client", scheme).build()))
+        .security(Some([SecurityRequirement::new::<_, [&str; 0], &str>("client", [])]))
+        .build();
+    for (path, item) in &mut document.paths.paths {
+        let operations = [
+            ("get", &mut item.get),
+            ("put", &mut item.put),
+            ("post", &mut item.post),
+            ("patch", &mut item.patch),
+            ("delete", &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                complete(operation, method, path);
+            }
+        }
+    }
+    described.merge(document);
+    described
+}
+
+/// What a handler cannot say by itself: an id unique in the document, and the parameters of the path in front of its own.
+fn complete(operation: &mut Operation, method: &str, path: &str) {
+    let words = path.split(['/', '-', '{', '}']).filter(|word| !matches!(*word, "" | "api" | "v1" | "o" | "org"));
+    operation.operation_id = Some([method].into_iter().chain(words).collect::<Vec<_>>().join("_"));
+    let names: Vec<&str> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+    let text = || Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
+    let parameter = |name: &&str| {
+        let place = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Path).required(Required::True);
+        RefOr::T(place.schema(Some(text())).build())
+    };
+    let others = operation.parameters.take().unwrap_or_default();
+    let in_path =
+        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }));
+    let others = others.into_iter().filter(|parameter| !in_path(parameter));
+    operation.parameters = Some(names.iter().map(parameter).chain(others).collect());
+}
