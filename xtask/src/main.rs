@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod demo;
 mod docs;
 mod machine;
@@ -26,6 +27,8 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measure the published ratios, each against the cryptography it cannot do without
+    Bench(bench::Args),
     /// Show the main job with the real programs: from a device token to a silent sign-in
     Demo(demo::Args),
     /// Check and test everything; installs what that needs
@@ -37,6 +40,7 @@ enum Task {
 fn main() -> ExitCode {
     let line = Line::parse();
     let done = Workspace::find().and_then(|workspace| match line.command {
+        Task::Bench(args) => bench::run(&workspace, &args),
         Task::Demo(args) => demo::run(&workspace, &args),
         Task::Test(args) => test::run(&workspace, &args),
         Task::Docs(args) => docs::run(&workspace, &args),
