@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::master::MasterKey;
+use crate::refusal::{Denied, Refused};
 use crate::store::{Store, StoreError, Tx, Verdict, WriteTx};
 use crate::time::{Clock, Timestamp};
 
@@ -119,6 +120,34 @@ impl Directory {
             work(tx).map(|value| Granted { value, read_at })
         })
         .await
+    }
+}
+
+impl Directory {
+    /// Decides on something a device or a sign-in asks for: a grant, or a refusal. A [`Denied::Refused`] changed nothing; what a
+    /// [`Denied::Kept`] changed is durable when this returns.
+    pub async fn decide<T>(
+        &self,
+        mut work: impl FnMut(&mut dyn WriteTx) -> Result<T, Denied> + Send + 'static,
+    ) -> Result<Result<Granted<T>, Refused>, StoreError>
+    where
+        T: Send + 'static,
+    {
+        let decided = self
+            .write(move |tx| {
+                let read_at = tx.began();
+                match work(tx) {
+                    Ok(value) => Ok(Ok(Granted { value, read_at })),
+                    Err(Denied::Kept(refused)) => Ok(Err(refused)),
+                    Err(other) => Err(other),
+                }
+            })
+            .await;
+        match decided {
+            Ok(decided) => Ok(decided),
+            Err(Denied::Refused(refused) | Denied::Kept(refused)) => Ok(Err(refused)),
+            Err(Denied::Store(error)) => Err(error),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod clients;
+pub mod device;
 mod directory;
 pub mod error;
 pub mod id;
@@ -17,11 +18,14 @@ pub mod master;
 pub mod names;
 pub mod orgs;
 pub mod page;
+pub mod pairwise;
 pub mod patch;
 pub mod query;
 pub mod records;
 pub mod refusal;
 pub mod scope;
+pub mod services;
+pub mod signin;
 pub mod store;
 pub mod table;
 pub mod time;

@@ -328,6 +328,8 @@ record! {
         pub advanced_at: Option<Timestamp>,
         /// The user key and claim it enrolled with, for the repeated enrollment.
         pub enrolled_user: Json<Option<(Thumbprint, String)>>,
+        /// What was wrong with its enrollment: `LK-ENROLL-030`, `LK-ENROLL-032`; for the brake of its token.
+        pub enrolled_reason: Option<String>,
         /// The token it enrolled with.
         pub token_id: Option<String>,
         /// What that token allowed.

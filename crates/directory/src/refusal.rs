@@ -43,6 +43,29 @@ impl Refused {
     }
 }
 
+/// How the work of a decision ends when it grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// Refused, and what the work changed on the way to it stays: a device was quarantined, a removal took effect.
+    Kept(Refused),
+    /// Refused, and nothing was changed.
+    Refused(Refused),
+    /// The store.
+    Store(StoreError),
+}
+
+impl From<Refused> for Denied {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<StoreError> for Denied {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 impl From<Refused> for Error {
     fn from(refused: Refused) -> Self {
         Self::Refused { code: refused.code, detail: refused.detail }

@@ -124,6 +124,8 @@ values! {
         Ca = "ca",
         /// Signs audit checkpoints.
         Audit = "audit",
+        /// Computes persistent identifiers for services; never exchanged.
+        Pairwise = "pairwise",
     }
 
     /// Where a key stands in its life.

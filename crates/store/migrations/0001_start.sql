@@ -176,6 +176,7 @@ CREATE TABLE device (
     v_0 BYTES NOT NULL,
     advanced_at BIGINT,
     enrolled_user TEXT NOT NULL,
+    enrolled_reason TEXT,
     token_id TEXT,
     ceiling TEXT NOT NULL,
     certificate_expires_at BIGINT,
@@ -379,10 +380,11 @@ CREATE INDEX membership_user ON membership (org, user_id);
 CREATE INDEX device_dk ON device (org, dk);
 CREATE INDEX device_serial ON device (org, serial);
 CREATE INDEX device_created ON device (org, first_seen_at, id);
-CREATE INDEX device_token_id ON device (org, token_id);
+CREATE INDEX device_token_id ON device (org, token_id, first_seen_at);
 CREATE INDEX device_key_device ON device_key (org, device_id);
 CREATE INDEX binding_device ON binding (org, device_id);
 CREATE INDEX binding_user ON binding (org, user_id);
+CREATE INDEX binding_uk ON binding (org, uk);
 CREATE INDEX one_time_code_user ON one_time_code (org, user_id);
 CREATE INDEX reveal_failure_token ON reveal_failure (org, token_id, at);
 CREATE UNIQUE INDEX service_name ON service (org, name);
@@ -390,8 +392,8 @@ CREATE UNIQUE INDEX service_entity ON service (org, entity_id);
 CREATE UNIQUE INDEX entitlement_what ON entitlement (org, service_id, kind, subject);
 CREATE UNIQUE INDEX session_nonce ON session (org, nonce);
 CREATE UNIQUE INDEX session_assertion ON session (org, assertion_id);
-CREATE INDEX session_user ON session (org, user_id);
-CREATE INDEX session_device ON session (org, device_id);
+CREATE INDEX session_by_user ON session (org, user_id);
+CREATE INDEX session_by_device ON session (org, device_id);
 CREATE INDEX session_expires ON session (expires_at);
 CREATE INDEX consumed_nonce_exp ON consumed_nonce (exp);
 CREATE UNIQUE INDEX api_client_name ON api_client (org, name);

@@ -6,6 +6,7 @@
 //! **Must not know** HTTP and everything above it, nor what the records mean.
 
 mod migrations;
+pub mod postgres;
 mod sql;
 pub mod sqlite;
 mod writer;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use latchkey_directory::query::{Direction, Filter, Query};
 use latchkey_directory::table::Table;
-use latchkey_directory::value::Value;
+use latchkey_directory::value::{Kind, Value};
 
 /// How an engine writes what they do not share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Dialect {
 pub(crate) struct Statement {
     pub(crate) text: String,
     pub(crate) values: Vec<Value>,
+    /// The type of each parameter: PostgreSQL wants to know of what type a null is.
+    pub(crate) kinds: Vec<Kind>,
     dialect: Dialect,
 }
 
@@ -31,7 +33,7 @@ pub(crate) const MAX_PARAMETERS: usize = 30_000;
 
 impl Statement {
     fn new(dialect: Dialect, text: &str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new(), dialect }
+        Self { text: text.to_owned(), values: Vec::new(), kinds: Vec::new(), dialect }
     }
 
     fn push(&mut self, text: &str) {
@@ -39,7 +41,19 @@ impl Statement {
     }
 
     fn value(&mut self, value: Value) {
+        let kind = match value {
+            Value::Int(_) => Kind::Int,
+            Value::Bytes(_) => Kind::Bytes,
+            Value::Bool(_) => Kind::Bool,
+            // A filter never compares with null: that is `Filter::Null`.
+            Value::Text(_) | Value::Null => Kind::Text,
+        };
+        self.typed(value, kind);
+    }
+
+    fn typed(&mut self, value: Value, kind: Kind) {
         self.values.push(value);
+        self.kinds.push(kind);
         let sign = if self.dialect == Dialect::Sqlite { '?' } else { '$' };
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{sign}{}", self.values.len());
@@ -161,11 +175,11 @@ pub(crate) fn insert(dialect: Dialect, table: &Table, rows: Vec<Vec<Value>>) -> 
     statement.push(") VALUES ");
     for (at, row) in rows.into_iter().enumerate() {
         statement.push(if at == 0 { "(" } else { ", (" });
-        for (at, value) in row.into_iter().enumerate() {
+        for (at, (value, column)) in row.into_iter().zip(table.columns).enumerate() {
             if at > 0 {
                 statement.push(", ");
             }
-            statement.value(value);
+            statement.typed(value, column.kind);
         }
         statement.push(")");
     }
@@ -178,7 +192,10 @@ pub(crate) fn update(dialect: Dialect, table: &Table, filter: &Filter, set: &[(&
     statement.push(table.name);
     for (at, (column, value)) in set.iter().enumerate() {
         statement.push(if at == 0 { " SET " } else { ", " });
-        statement.compare(column, " = ", value);
+        statement.push(column);
+        statement.push(" = ");
+        let kind = table.position(column).map_or(Kind::Text, |at| table.columns[at].kind);
+        statement.typed(value.clone(), kind);
     }
     statement.push(" WHERE ");
     statement.filter(filter);

@@ -64,7 +64,7 @@ async fn run(options: Options) -> Result<(), Failure> {
     let provider = service.meet(&wait_for(&options.idp_metadata).await?)?;
 
     let site = Site::new(provider, options.binding, address.port());
-    let ready = format!("ready {origin}/secret\n");
+    let ready = format!("ready {origin}/secret on {address}\n");
     std::io::stdout().lock().write_all(ready.as_bytes()).map_err(Failure::Serve)?;
     axum::serve(listener, web::router(site)).await.map_err(Failure::Serve)
 }

@@ -238,7 +238,8 @@ impl Story {
         commands.server(&["service", "add", SERVICE, "--metadata", &theirs])?;
         commands.server(&["org", "idp-metadata", "--output", &ours])?;
         let ready = self.children.first_line("demo-service")?;
-        let page = ready.trim_start_matches("ready ").trim().to_owned();
+        // "ready URL on ADDRESS", as interop/README.md has it.
+        let page = ready.split_ascii_whitespace().nth(1).unwrap_or_default().to_owned();
         self.step(format_args!(
             "SAML service {SERVICE}, an independent program on saml-rs, registered by its metadata"
         ));

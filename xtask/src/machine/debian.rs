@@ -94,6 +94,10 @@ pub(super) fn prepare(workspace: &Workspace, install: Install) -> Result<(), Pro
         output::say("apt-get update failed; going on with the lists that are here");
     }
     let installed = apt(&[&["install", "--no-install-recommends"], names.as_slice()].concat())?;
+    if names.contains(&"apache2") {
+        // Nor at the next start of the machine. Where no systemd runs, nothing would be started anyway.
+        let _ = Program::new(workspace, "systemctl").args(["disable", "apache2", "apache-htcacheclean"]).ask();
+    }
     let still: Vec<&str> =
         missing.iter().filter(|package| !is_there(workspace, &package.sign)).map(|package| package.name).collect();
     if installed && still.is_empty() {

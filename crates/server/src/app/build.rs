@@ -6,6 +6,7 @@ use latchkey_directory::master::MasterKey;
 use latchkey_directory::store::{Store, StoreError};
 use latchkey_directory::time::SystemClock;
 use latchkey_directory::{Directory, Error};
+use latchkey_store::postgres::PostgresStore;
 use latchkey_store::sqlite::SqliteStore;
 use zeroize::Zeroizing;
 
@@ -19,8 +20,9 @@ use crate::signin::seal::SealKeys;
 /// Opens the store that the settings name.
 pub async fn open_store(settings: &Settings, file: &std::path::Path) -> Result<Arc<dyn Store>> {
     let clock = Arc::new(SystemClock);
-    if settings.database.is_some() {
-        return Err(Failure::new(Own::Serve002, "this build has only the embedded store", "leave `database` out"));
+    if let Some(url) = &settings.database {
+        let store = PostgresStore::open(url.expose(), clock).await.map_err(|error| store_failure(&error))?;
+        return Ok(Arc::new(store));
     }
     let file = file.to_owned();
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, clock)).await;

@@ -206,6 +206,8 @@ fn open_key(directory: &Directory, key: &Key) -> Result<Opened, Error> {
             let private = open(directory.master(), key)?;
             Opened::Ca(Arc::new(DeviceCa::open(&private, &key.public.0).map_err(|e| bad(&e))?))
         }
+        // It signs nothing; the directory hands it out under its own name.
+        KeyUse::Pairwise => return Err(wrong_kind()),
     })
 }
 

@@ -163,6 +163,7 @@ impl OwnCertificate {
     /// [`CertificateError::NotOurs`], [`CertificateError::Signature`] or [`CertificateError::Extension`].
     pub fn verify<D: AsRef<[u8]>>(ca_ders: &[D], der: &[u8]) -> Result<Self, CertificateError> {
         let certificate = parse(der)?;
+        written_as_we_write(der, &certificate)?;
         signed_by_one_of(ca_ders, &certificate)?;
         if certificate.is_ca() {
             return Err(CertificateError::NotOurs("a CA's, not a device's"));
@@ -206,6 +207,20 @@ impl OwnCertificate {
 pub fn not_after(der: &[u8]) -> Result<Seconds, CertificateError> {
     u64::try_from(parse(der)?.validity().not_after.timestamp())
         .map_err(|_| CertificateError::NotOurs("it ends before 1970"))
+}
+
+/// The parser is generous about tags outside the signed part. Nothing hangs on them, but one certificate of ours has one spelling.
+fn written_as_we_write(der: &[u8], certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {
+    // SEQUENCE { OID ecdsa-with-SHA256 }
+    const ALGORITHM: [u8; 12] = [0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    let signature = &certificate.signature_value.data;
+    let signed = certificate.tbs_certificate.as_ref();
+    let right = u8::try_from(signature.len() + 1).is_ok_and(|length| {
+        let mut tail = [&ALGORITHM[..], &[0x03, length, 0x00]].concat();
+        tail.extend_from_slice(signature);
+        der.first() == Some(&0x30) && der.ends_with(&[signed, &tail].concat())
+    });
+    if right { Ok(()) } else { Err(CertificateError::NotOurs("not written as we write it")) }
 }
 
 fn signed_by_one_of<D: AsRef<[u8]>>(ca_ders: &[D], certificate: &X509Certificate<'_>) -> Result<(), CertificateError> {

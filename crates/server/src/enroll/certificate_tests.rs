@@ -171,6 +171,23 @@ fn openssl_takes_it_too() {
     assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stderr));
 }
 
+#[test]
+fn no_altered_bit_outside_the_signed_part_is_believed() {
+    let (ca, _, der) = issued();
+    // The outer head, and from the algorithm to the end.
+    for at in (0..4).chain(der.len() - 90..der.len()) {
+        for bit in 0..8 {
+            let mut altered = der.clone();
+            altered[at] ^= 1 << bit;
+            assert!(
+                OwnCertificate::verify(&[ca.certificate()], &altered).is_err(),
+                "byte {at} of {}, bit {bit}",
+                der.len()
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

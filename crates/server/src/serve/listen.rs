@@ -203,7 +203,7 @@ impl Connections {
                     tokio::spawn(async move {
                         match Operator::of(&stream) {
                             Some(operator) => connection(stream, router, watcher, operator).await,
-                            None => refuse(stream).await,
+                            None => connection(stream, not_for_strangers(), watcher, ()).await,
                         }
                         drop(place);
                     });
@@ -292,16 +292,8 @@ async fn speak_plainly(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 /// Tells whoever is neither root nor the server's own user that this socket is not for them.
-async fn refuse(mut stream: UnixStream) {
-    let body = Problem::of(Own::Auth004).document().to_string();
-    let answer = format!(
-        "HTTP/1.1 403 Forbidden\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        crate::problem::PROBLEM_JSON,
-        body.len()
-    );
-    tracing::warn!("refused a stranger at the operator's socket");
-    // If it does not listen, it is refused all the same.
-    let _ = stream.write_all(answer.as_bytes()).await;
+fn not_for_strangers() -> Router {
+    Router::new().fallback(|| async { Problem::of(Own::Auth004).reason("a stranger at the operator's socket") })
 }
 
 /// Serves one connection to its end. `who` goes along with each request.
@@ -339,5 +331,69 @@ where
             tracing::debug!(%error, "connection ended");
         },
         () = impatience => tracing::debug!("closed a connection that asked for nothing"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::sync::Notify;
+
+    #[tokio::test]
+    async fn what_was_accepted_is_finished_and_nothing_else_is() {
+        let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (in_handler, released) = (entered.clone(), go_on.clone());
+        let slow = get(move || async move {
+            in_handler.notify_one();
+            released.notified().await;
+            "done"
+        });
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let connections = Connections::default();
+        let accepting =
+            tokio::spawn(connections.serve_public(listener, None, Router::new().route("/slow", slow), stopping));
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        entered.notified().await;
+
+        stop.send(true).unwrap();
+        accepting.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "still accepting");
+        let finishing = tokio::spawn(connections.finish(Duration::from_secs(60)));
+        let mut nothing = Vec::new();
+        idle.read_to_end(&mut nothing).await.unwrap();
+        assert!(nothing.is_empty() && !finishing.is_finished());
+        go_on.notify_one();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+        assert_eq!(finishing.await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_ends_is_cut_after_a_while() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let connections = Connections::default();
+        let entered = Arc::new(Notify::new());
+        let in_handler = entered.clone();
+        let endless = get(move || async move {
+            in_handler.notify_one();
+            std::future::pending::<&'static str>().await
+        });
+        let accepting =
+            tokio::spawn(connections.serve_public(listener, None, Router::new().route("/", endless), stopping));
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        entered.notified().await;
+        stop.send(true).unwrap();
+        accepting.await.unwrap();
+        assert!(connections.finish(Duration::from_millis(1)).await > 0);
     }
 }

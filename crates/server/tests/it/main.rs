@@ -2,5 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::result_large_err)] // helpers outside #[test] functions are tests too
 
+mod cli_calls;
+mod cli_ends;
+mod cli_fake;
+mod cli_https;
 mod command_line;
+mod fronting;
 mod program;
+mod server;
+mod serving;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use latchkey_directory::Bytes;
 use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Head, NewEvent};
 use latchkey_directory::master::MasterKey;
@@ -13,32 +15,42 @@ use latchkey_directory::time::{SystemClock, Timestamp};
 use latchkey_directory::values::DomainState;
 use latchkey_directory::{Directory, Org, OrgId, Taken};
 
-/// Makes every test of the suite for one store. The factory answers the store and whatever must live as long.
-macro_rules! suite {
-    ($factory:expr) => {
-        $crate::conformance::suite!(@ $factory;
-            a_row_comes_back_as_it_was
-            a_taken_key_is_told_and_changes_nothing
-            an_undone_write_leaves_nothing_and_its_neighbours_stay
-            a_panicking_write_leaves_nothing_and_the_store_goes_on
-            one_value_is_consumed_once_however_many_try
-            a_counter_is_exact_under_concurrency
-            organizations_do_not_see_each_other
-            filters_and_order_are_the_same_everywhere
-            events_are_committed_with_what_they_report
-            chains_hold_under_concurrency
-            a_reader_sees_one_state
-        );
-    };
-    (@ $factory:expr; $($name:ident)+) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $name() {
-            let (store, _alive) = $factory();
-            $crate::conformance::$name(store).await;
+/// One case of the suite.
+pub(crate) type Case = fn(Arc<dyn Store>) -> BoxFuture<'static, ()>;
+
+/// Declares the cases: a list for stores that run them all in one test, and a macro for those that have a test for each.
+macro_rules! cases {
+    ($($name:ident)+) => {
+        /// Every case by its name.
+        pub(crate) const CASES: &[(&str, Case)] = &[$((stringify!($name), |store| $name(store).boxed()),)+];
+
+        /// Makes a test of every case for one store. The factory answers the store and whatever must live as long.
+        macro_rules! suite {
+            ($factory:expr) => {$(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let (store, _alive) = $factory();
+                    $crate::conformance::$name(store).await;
+                }
+            )+};
         }
-    )+};
+        pub(crate) use suite;
+    };
 }
-pub(crate) use suite;
+
+cases! {
+    a_row_comes_back_as_it_was
+    a_taken_key_is_told_and_changes_nothing
+    an_undone_write_leaves_nothing_and_its_neighbours_stay
+    a_panicking_write_leaves_nothing_and_the_store_goes_on
+    one_value_is_consumed_once_however_many_try
+    a_counter_is_exact_under_concurrency
+    organizations_do_not_see_each_other
+    filters_and_order_are_the_same_everywhere
+    events_are_committed_with_what_they_report
+    chains_hold_under_concurrency
+    a_reader_sees_one_state
+}
 
 fn directory(store: Arc<dyn Store>) -> Directory {
     let master = MasterKey::new(zeroize::Zeroizing::new([1; 32]));
@@ -151,7 +163,15 @@ pub(crate) async fn one_value_is_consumed_once_however_many_try(store: Arc<dyn S
 }
 
 pub(crate) async fn a_counter_is_exact_under_concurrency(store: Arc<dyn Store>) {
-    let directory = directory(store);
+    count_to_the_limit(&[directory(store)]).await;
+}
+
+pub(crate) async fn two_nodes_share_a_counter(first: Arc<dyn Store>, second: Arc<dyn Store>) {
+    count_to_the_limit(&[directory(first), directory(second)]).await;
+}
+
+/// Sixty try to use what is good for 25, over all these nodes.
+async fn count_to_the_limit(nodes: &[Directory]) {
     let a = org("a");
     let row = RefusalCount {
         org: a.clone(),
@@ -165,31 +185,39 @@ pub(crate) async fn a_counter_is_exact_under_concurrency(store: Arc<dyn Store>) 
         proven: true,
         at: Timestamp::from_millis(1),
     };
-    let first = row.clone();
-    directory.write::<_, StoreError>(move |tx| Org::of(tx, &first.org).add(&first)).await.unwrap();
+    nodes[0].write::<_, StoreError>(move |tx| Org::of(tx, &row.org).add(&row)).await.unwrap();
     let done = Arc::new(AtomicU32::new(0));
-    let tries = (0..60).map(|_| {
-        let (directory, a, done) = (directory.clone(), a.clone(), Arc::clone(&done));
+    let tries = (0..60).map(|n: usize| {
+        let (directory, a, done) = (nodes[n % nodes.len()].clone(), a.clone(), Arc::clone(&done));
         async move {
-            // Read, decide, write: exact only if nobody comes between.
-            let result = directory
-                .write(move |tx| {
-                    let mut ours = Org::of(tx, &a);
-                    let row: RefusalCount = ours.one(Filter::all())?.unwrap();
-                    if row.count == 25 {
-                        return Err(StoreError::Corrupt("used up".into()));
+            loop {
+                let a = a.clone();
+                // Read, decide, write: exact only if nobody comes between.
+                let result = directory
+                    .write(move |tx| {
+                        let mut ours = Org::of(tx, &a);
+                        let row: RefusalCount = ours.one(Filter::all())?.unwrap();
+                        if row.count == 25 {
+                            return Err(StoreError::Corrupt("used up".into()));
+                        }
+                        ours.increase::<RefusalCount>(Filter::all(), RefusalCount::count, 1)
+                    })
+                    .await;
+                match result {
+                    Ok(_) => {
+                        done.fetch_add(1, Ordering::SeqCst);
+                        break;
                     }
-                    ours.increase::<RefusalCount>(Filter::all(), RefusalCount::count, 1)
-                })
-                .await;
-            if result.is_ok() {
-                done.fetch_add(1, Ordering::SeqCst);
+                    // Too many others at once; whoever asked is told to come back, and does.
+                    Err(StoreError::Contended) => {}
+                    Err(_) => break,
+                }
             }
         }
     });
     futures_util::future::join_all(tries).await;
     assert_eq!(done.load(Ordering::SeqCst), 25);
-    let row = directory.read::<_, StoreError>(move |tx| Org::of(tx, &a).one::<RefusalCount>(Filter::all())).await;
+    let row = nodes[0].read::<_, StoreError>(move |tx| Org::of(tx, &a).one::<RefusalCount>(Filter::all())).await;
     assert_eq!(row.unwrap().unwrap().count, 25);
 }
 

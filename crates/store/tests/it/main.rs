@@ -6,5 +6,7 @@
     reason = "in a test a panic is the report; helpers are not inside #[test]"
 )]
 
+#[macro_use]
 mod conformance;
+mod postgres;
 mod sqlite;

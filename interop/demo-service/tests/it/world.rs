@@ -93,7 +93,7 @@ impl Service {
         std::fs::write(&idp, issuer.saml.metadata_xml()).unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let secret = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        let secret = line.split(' ').nth(1).unwrap_or_else(|| panic!("{line:?}")).to_owned();
         let metadata = std::fs::read_to_string(&own).unwrap();
         Self { child, acs: secret.replace("/secret", "/saml/acs"), secret, metadata }
     }

@@ -64,7 +64,8 @@ fn explain(host: &str, error: &std::io::Error, has_ca: bool) -> Failure {
                 format!("the certificate of {host} is not valid yet: a clock is wrong, here or there"),
                 "set the clock",
             ),
-            CertificateError::UnknownIssuer if has_ca => (
+            // The authorities of two servers bear one name; then it is the signature that does not fit.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature if has_ca => (
                 format!("the certificate of {host} is from neither --ca-file nor the system's authorities"),
                 "check that --ca-file is DIR/tls/ca.pem of this very server, and that nothing intercepts TLS",
             ),

@@ -1,0 +1,44 @@
+//! Taking over a record after a release from quarantine (rule 9 of Renewal and epochs).
+//!
+//! Owns who may take over and what stays of the record: its id, its history and its bindings, which wait for new user keys.
+
+use latchkey_wire::{BindingState, Code, DeviceState};
+
+use super::limits::Terms;
+use super::state::{keys_die, live, reason};
+use crate::id::OrgId;
+use crate::records::{Binding, Device};
+use crate::refusal::{Denied, Refused};
+use crate::scope::Org;
+use crate::store::{StoreError, WriteTx};
+
+/// The released record that an enrollment asks to take over.
+pub(crate) fn released(tx: &mut dyn WriteTx, org: &OrgId, id: &str, terms: &Terms) -> Result<Device, Denied> {
+    let now = tx.now();
+    let refused = |detail: &str| Denied::from(Refused::new(Code::Enroll031, detail));
+    let device = Org::of(tx, org).get::<Device>(id)?;
+    let Some(device) = device.filter(|device| device.state == DeviceState::Quarantined) else {
+        return Err(refused("there is no quarantined device to take over"));
+    };
+    if device.released_until.is_none_or(|until| until < now) {
+        return Err(refused("the quarantined device was not released within the last 24 hours"));
+    }
+    let other = |old: &Option<String>, new: &Option<String>| matches!((old, new), (Some(old), Some(new)) if old != new);
+    if device.domain != terms.domain || other(&device.serial, &terms.serial) {
+        return Err(refused("the released device has another domain or serial number"));
+    }
+    Ok(device)
+}
+
+/// Puts the new device into the old one's place: the old keys are dead, the bindings wait for new user keys at their old level.
+pub(crate) fn take_over(tx: &mut dyn WriteTx, old: &Device, new: &mut Device) -> Result<(), StoreError> {
+    keys_die(tx, old)?;
+    let waiting =
+        [Binding::state.set(&BindingState::Pending), Binding::state_reason.set(&Some(reason::REBIND.to_owned()))];
+    let mut ours = Org::of(tx, &old.org);
+    // One that waited for an administrator goes on waiting for the administrator.
+    let active = live().and(Binding::device_id.eq(&old.id)).and(Binding::state.eq(&BindingState::Active));
+    ours.update::<Binding>(active, &waiting)?;
+    new.serial = new.serial.take().or_else(|| old.serial.clone());
+    ours.replace(new)
+}

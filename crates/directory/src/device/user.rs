@@ -1,0 +1,267 @@
+//! Which user a claim means, how well it is proven, and what becomes of it (lifecycle.md, Who is the user?).
+//!
+//! Owns evidence levels, taken, known and protected users, and just-in-time creation. Judging changes nothing, so that a dry run and a
+//! refusal leave no trace; only [`Judged::settle`] writes. Must not know whether the claim came by enrollment or by binding.
+
+use std::time::Duration;
+
+use latchkey_wire::{BindingState, Code, Level, TokenId};
+
+use super::domains::{Closed, Policy};
+use crate::audit::{Actor, NewEvent};
+use crate::id::{OrgId, new_id};
+use crate::names::LoginName;
+use crate::records::{Ceiling, Group, Membership, OneTimeCode, User};
+use crate::refusal::{Denied, Refused};
+use crate::scope::Org;
+use crate::store::{StoreError, WriteTx};
+use crate::value::Json;
+use crate::values::{UserSource, UserStatus};
+
+/// So long the name of a deleted user is not given to somebody new.
+const NAME_RESERVED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A claim.
+pub(crate) struct Claim<'a> {
+    /// The login name as it stands in the message.
+    pub(crate) name: &'a str,
+    /// The one-time codes that signed the message.
+    pub(crate) codes: Vec<TokenId>,
+    /// The machine's serial number, as it says.
+    pub(crate) serial: Option<&'a str>,
+}
+
+/// What a claim comes to.
+pub(crate) struct Judged {
+    pub(crate) name: LoginName,
+    /// The user; absent when one would be created.
+    user: Option<User>,
+    pub(crate) level: Level,
+    pub(crate) state: BindingState,
+    pub(crate) reason: Option<Code>,
+    codes: Vec<TokenId>,
+}
+
+fn refused(code: Code, detail: impl Into<String>) -> Denied {
+    Refused::new(code, detail).into()
+}
+
+/// Refusal of a user whose domain the policy closes.
+pub(crate) fn closed(closed: Closed, domain: &str) -> Refused {
+    let code = if closed == Closed::Off { Code::Enroll020 } else { Code::Enroll021 };
+    Refused::new(code, closed.words(domain))
+}
+
+/// Judges a claim under the terms that a token set.
+pub(crate) fn judge(
+    tx: &mut dyn WriteTx,
+    org: &OrgId,
+    claim: &Claim<'_>,
+    terms: &Ceiling,
+    policy: &Policy,
+) -> Result<Judged, Denied> {
+    // An import may have given a name that no device could bring up; it is looked for, but never created here.
+    let plain = LoginName::claimed(claim.name);
+    let name = match &plain {
+        Ok(name) => name.clone(),
+        Err(_) => LoginName::given(claim.name).map_err(|e| Refused::new(Code::Enroll025, e.to_string()))?,
+    };
+    let domain = name.domain();
+    if !terms.domains.iter().any(|covered| covered == domain) {
+        return Err(refused(
+            Code::Enroll015,
+            format!("the device token does not cover {domain}, the domain of {name}"),
+        ));
+    }
+    if let Err(why) = policy.goes_on(tx, org, domain)? {
+        return Err(closed(why, domain).into());
+    }
+    let user = Org::of(tx, org).one::<User>(User::login_key.eq(&name.as_str().to_owned()))?;
+    let proven = codes(tx, org, claim, user.as_ref())?;
+    let level = match &user {
+        _ if proven => Level::MdmSigned,
+        Some(_) => Level::KnownUser,
+        None => Level::Asserted,
+    };
+    match &user {
+        Some(user) if user.status != UserStatus::Active => {
+            return Err(refused(Code::Enroll023, format!("{name} is {}", user.status)));
+        }
+        Some(user) if level < Level::MdmSigned && is_protected(tx, user)? => {
+            return Err(refused(
+                Code::Enroll024,
+                format!("{name} is a protected user and the claim is of level {level}"),
+            ));
+        }
+        Some(_) => {}
+        None => may_be_created(tx, org, &name, plain.is_ok(), policy)?,
+    }
+    if u64::from(level.number()) < terms.min_evidence {
+        let minimum = terms.min_evidence;
+        return Err(refused(Code::Enroll026, format!("the claim is of level {level}, the token asks for {minimum}")));
+    }
+    let waits = level.is_low()
+        && user.as_ref().is_some_and(|user| {
+            if user.taken_at.is_some() { !terms.second_device_allowed } else { !terms.known_users_first_device }
+        });
+    let (state, reason) =
+        if waits { (BindingState::Pending, Some(Code::Enroll032)) } else { (BindingState::Active, None) };
+    Ok(Judged { name, user, level, state, reason, codes: if proven { claim.codes.clone() } else { Vec::new() } })
+}
+
+/// Whether one-time codes prove the claim. One that does not hold refuses it: it is never quietly taken for a lower level.
+fn codes(tx: &mut dyn WriteTx, org: &OrgId, claim: &Claim<'_>, user: Option<&User>) -> Result<bool, Denied> {
+    let now = tx.now();
+    for id in &claim.codes {
+        let code = Org::of(tx, org).get::<OneTimeCode>(id.as_str())?;
+        let code = code.ok_or_else(|| Refused::new(Code::Enroll010, "the one-time code is not there any more"))?;
+        let same = |wanted: &str| claim.serial.is_some_and(|serial| serial.eq_ignore_ascii_case(wanted));
+        let wrong = if code.used_at.is_some() {
+            "the one-time code was used before"
+        } else if code.expires_at < now {
+            "the one-time code has expired"
+        } else if user.is_none_or(|user| user.id != code.user_id) {
+            "the one-time code is for another user"
+        } else if code.serial.as_deref().is_some_and(|wanted| !same(wanted)) {
+            "the one-time code is for another machine"
+        } else {
+            continue;
+        };
+        return Err(refused(Code::Enroll026, wrong));
+    }
+    Ok(!claim.codes.is_empty())
+}
+
+fn may_be_created(
+    tx: &mut dyn WriteTx,
+    org: &OrgId,
+    name: &LoginName,
+    is_plain: bool,
+    policy: &Policy,
+) -> Result<(), Denied> {
+    if !policy.jit() {
+        return Err(refused(Code::Enroll022, format!("{name} is not known and just-in-time creation is off")));
+    }
+    if let Err(why) = policy.begins(tx, org, name.domain())? {
+        return Err(closed(why, name.domain()).into());
+    }
+    if !is_plain {
+        return Err(refused(Code::Enroll025, format!("{name} is no name that a device may bring up")));
+    }
+    if name.is_reserved() {
+        return Err(refused(Code::Enroll025, format!("{name} is a reserved name")));
+    }
+    let since = tx.now().minus(NAME_RESERVED);
+    let deleted = User::login_name
+        .eq(&name.as_str().to_owned())
+        .and(User::status.eq(&UserStatus::Deleted))
+        .and(User::deleted_at.at_least(&Some(since)));
+    if Org::of(tx, org).any::<User>(deleted)? {
+        return Err(refused(Code::Enroll023, format!("a user {name} was deleted less than a year ago")));
+    }
+    Ok(())
+}
+
+/// Whether the user is protected: marked so, or a member of a protected group.
+pub fn is_protected(tx: &mut dyn WriteTx, user: &User) -> Result<bool, StoreError> {
+    if user.protected {
+        return Ok(true);
+    }
+    let mut ours = Org::of(tx, &user.org);
+    let groups: Vec<String> = ours
+        .find::<Membership>(Membership::user_id.eq(&user.id))?
+        .into_iter()
+        .map(|membership| membership.group_id)
+        .collect();
+    if groups.is_empty() {
+        return Ok(false);
+    }
+    ours.any::<Group>(Group::id.one_of(&groups).and(Group::protected.eq(&true)))
+}
+
+impl Judged {
+    /// Whether a user would be created.
+    pub(crate) fn creates(&self) -> bool {
+        self.user.is_none()
+    }
+
+    /// The user, if there is one already.
+    pub(crate) fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+
+    /// A further claim on a device that has a low binding already waits for an administrator.
+    pub(crate) fn must_wait(&mut self) {
+        if self.level.is_low() && self.state == BindingState::Active {
+            self.state = BindingState::Pending;
+            self.reason = Some(Code::Enroll032);
+        }
+    }
+
+    /// Creates the user where that was judged, marks it as taken, and uses up the codes. Answers the user.
+    pub(crate) fn settle(
+        &self,
+        tx: &mut dyn WriteTx,
+        org: &OrgId,
+        terms: &Ceiling,
+        actor: &Actor,
+        device: &str,
+    ) -> Result<User, Denied> {
+        let now = tx.now();
+        let mut user = match &self.user {
+            Some(user) => user.clone(),
+            None => create(tx, org, &self.name, terms, actor)?,
+        };
+        if self.state == BindingState::Active && user.taken_at.is_none() {
+            user.taken_at = Some(now);
+            Org::of(tx, org).update::<User>(User::id.eq(&user.id), &[User::taken_at.set(&user.taken_at)])?;
+        }
+        for id in &self.codes {
+            let used = [OneTimeCode::used_at.set(&Some(now)), OneTimeCode::used_by.set(&Some(device.to_owned()))];
+            Org::of(tx, org).update::<OneTimeCode>(OneTimeCode::id.eq(id), &used)?;
+        }
+        Ok(user)
+    }
+}
+
+fn create(tx: &mut dyn WriteTx, org: &OrgId, name: &LoginName, terms: &Ceiling, actor: &Actor) -> Result<User, Denied> {
+    let now = tx.now();
+    let user = User {
+        org: org.clone(),
+        id: new_id(now),
+        login_name: name.as_str().to_owned(),
+        login_key: name.as_str().to_owned(),
+        display_name: None,
+        given_name: None,
+        family_name: None,
+        emails: Json(Vec::new()),
+        department: None,
+        status: UserStatus::Active,
+        protected: false,
+        source: UserSource::DeviceToken,
+        attributes: Json::default(),
+        taken_at: None,
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    };
+    let mut ours = Org::of(tx, org);
+    ours.add(&user)?;
+    // A group that was deleted since the token was made is not made again.
+    let groups =
+        if terms.jit_groups.is_empty() { Vec::new() } else { ours.find::<Group>(Group::id.one_of(&terms.jit_groups))? };
+    for group in &groups {
+        ours.add(&Membership {
+            org: org.clone(),
+            group_id: group.id.clone(),
+            user_id: user.id.clone(),
+            created_at: now,
+        })?;
+    }
+    ours.audit(
+        NewEvent::new(actor, "user.provision", user.id.clone())
+            .with("login_name", name.as_str())
+            .with("groups", groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>()),
+    );
+    Ok(user)
+}

@@ -1,0 +1,58 @@
+//! Service providers that others wrote, set up in every way they can be, answered well and badly. Each cell of the table
+//! is run and says what the service made of the answer; `target/report/services.txt` keeps it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "in a test a panic is the report")]
+
+mod attacker;
+mod browser;
+mod cells;
+mod cloud;
+mod forger;
+mod programs;
+mod service;
+
+use cells::{Case, Kind, Outcome, Setup, Table};
+use cloud::Cloud;
+use forger::{Forger, Lies};
+use jiff::SignedDuration;
+use service::Service;
+
+/// Runs all cells of one service.
+fn table(kind: Kind, real: &mut dyn Cloud) {
+    let mut table = Table::new(kind);
+    let mut forger = Forger::new();
+    for setup in Setup::all() {
+        let service = Service::start(kind, setup, real);
+        table.record(setup, Case::Good, &service.sign_in(Case::Good, real));
+        table.record(setup, Case::Replayed, &service.replay());
+        service.attacker.alter(true);
+        table.record(setup, Case::Altered, &service.sign_in(Case::Altered, real));
+        drop(service);
+
+        // A real identity provider does not sign these, so they come from one that the service trusts as much. That it
+        // does, an honest answer shows first: what follows is refused for its content.
+        forger.lies = Lies::default();
+        let service = Service::start(kind, setup, &mut forger);
+        assert_eq!(service.sign_in(Case::Good, &mut forger), Outcome::Accepted, "{kind:?} {setup:?}");
+        forger.lies = Lies { audience: Some("https://other.example/metadata"), ..Lies::default() };
+        table.record(setup, Case::WrongAudience, &service.sign_in(Case::WrongAudience, &mut forger));
+        forger.lies = Lies { age: SignedDuration::from_hours(1), ..Lies::default() };
+        table.record(setup, Case::Expired, &service.sign_in(Case::Expired, &mut forger));
+    }
+    table.finish();
+}
+
+#[test]
+fn demo_service_takes_the_good_answers_and_refuses_the_bad_ones() {
+    table(Kind::DemoService, &mut Forger::new());
+}
+
+#[test]
+fn mellon_takes_the_good_answers_and_refuses_the_bad_ones() {
+    table(Kind::Mellon, &mut Forger::new());
+}
+
+#[test]
+fn python3_saml_takes_the_good_answers_and_refuses_the_bad_ones() {
+    table(Kind::Python3Saml, &mut Forger::new());
+}

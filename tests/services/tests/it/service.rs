@@ -1,0 +1,155 @@
+//! Services as programs, all started and asked in the one way of `interop/README.md`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use crate::attacker::Attacker;
+use crate::cells::{Case, Expected, Kind, Outcome, Setup, expected};
+use crate::cloud::{Cloud, Visit};
+use crate::programs::{Running, lines, python, repository};
+
+/// How long a service may take to start.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to say why it refused, after it did.
+const WORDS: Duration = Duration::from_secs(3);
+
+/// A service that knows its identity provider and answers.
+pub(crate) struct Service {
+    kind: Kind,
+    _process: Running,
+    said: Receiver<String>,
+    pub(crate) attacker: Attacker,
+    /// The page for people who signed in.
+    secret: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts the service, makes it and `cloud` known to each other, and waits until it answers.
+    pub(crate) fn start(kind: Kind, setup: Setup, cloud: &mut dyn Cloud) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, idp) = (folder.path().join("sp.xml"), folder.path().join("idp.xml"));
+        let attacker = Attacker::new();
+        let mut child = command(kind)
+            .args(["--listen", "127.0.0.1:0", "--public-url", &attacker.origin()])
+            .args(["--binding", setup.binding, "--requests", setup.requests, "--name-id", setup.name_id])
+            .arg("--metadata-out")
+            .arg(&own)
+            .arg("--idp-metadata")
+            .arg(&idp)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{} does not start: {e}", kind.name()));
+        let (out, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        let mut process = Running::new(child);
+
+        let until = Instant::now() + PATIENCE;
+        while !own.exists() {
+            assert!(
+                process.is_alive() && Instant::now() < until,
+                "{} wrote no metadata: {:?}",
+                kind.name(),
+                talk(&said)
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        cloud.add(kind, setup, &own);
+        let new = folder.path().join("idp.new");
+        std::fs::write(&new, cloud.metadata()).unwrap();
+        std::fs::rename(new, idp).unwrap();
+
+        let ready =
+            out.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{} is not ready: {:?}", kind.name(), talk(&said)));
+        let words: Vec<&str> = ready.split(' ').collect();
+        let ["ready", secret, "on", address] = words[..] else { panic!("{} said {ready:?}", kind.name()) };
+        attacker.stand_before(address.parse().unwrap());
+        Self { kind, _process: process, said, attacker, secret: secret.to_owned(), _folder: folder }
+    }
+
+    /// Has `cloud` sign the user in and says what came of it.
+    pub(crate) fn sign_in(&self, case: Case, cloud: &mut dyn Cloud) -> Outcome {
+        self.forget();
+        let visit = cloud.sign_in(&self.secret);
+        self.judge(case, &visit)
+    }
+
+    /// Sends the last answer again.
+    pub(crate) fn replay(&self) -> Outcome {
+        self.forget();
+        let status = self.attacker.replay();
+        self.outcome(Case::Replayed, status < 400)
+    }
+
+    fn judge(&self, case: Case, visit: &Visit) -> Outcome {
+        let accepted = visit.status == 200 && visit.page.contains(crate::attacker::USER);
+        assert!(accepted || visit.status >= 400, "neither the page nor a refusal: {visit:?}");
+        self.outcome(case, accepted)
+    }
+
+    fn outcome(&self, case: Case, accepted: bool) -> Outcome {
+        if accepted {
+            return Outcome::Accepted;
+        }
+        let wanted = match expected(self.kind, case) {
+            Expected::Refused(words) => words,
+            Expected::Accepted => "",
+        };
+        let mut last = "no reason".to_owned();
+        let until = Instant::now() + WORDS;
+        while let Ok(line) = self.said.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            if let Some(words) = line.strip_prefix("refused: ") {
+                last = words.to_owned();
+                if words.contains(wanted) {
+                    break;
+                }
+            }
+        }
+        Outcome::Refused(last)
+    }
+
+    /// What was said about earlier visits is not about the next one.
+    fn forget(&self) {
+        while self.said.try_recv().is_ok() {}
+    }
+}
+
+fn talk(said: &Receiver<String>) -> Vec<String> {
+    said.try_iter().collect()
+}
+
+fn command(kind: Kind) -> Command {
+    let script = |name: &str| {
+        let mut command = python();
+        command.arg(repository().join("interop").join(name).join("service.py"));
+        command
+    };
+    match kind {
+        Kind::DemoService => Command::new(demo_service()),
+        Kind::Mellon => script("mellon"),
+        Kind::Python3Saml => script("python3-saml"),
+    }
+}
+
+/// The demonstration service is a workspace of its own, so nobody built it for this test; where it is built already, this
+/// takes no time.
+fn demo_service() -> PathBuf {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    let folder = repository().join("interop/demo-service");
+    BUILT.call_once(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let target = folder.join("target");
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(target)
+            .status()
+            .unwrap();
+        assert!(built.success(), "interop/demo-service does not build");
+    });
+    folder.join("target/debug/demo-service")
+}
