@@ -1,5 +1,7 @@
 //! The stages of `test`, in their order. Each runs one tool over everything and notes what came of it.
 
+use std::path::{Path, PathBuf};
+
 use super::report::Ending;
 use super::{Run, fuzz, read, services};
 use crate::docs;
@@ -7,6 +9,7 @@ use crate::machine;
 use crate::output;
 use crate::problem::Problem;
 use crate::process::Program;
+use crate::workspace::Workspace;
 
 /// One stage.
 pub(super) struct Stage {
@@ -90,13 +93,24 @@ fn doc(run: &mut Run<'_>) -> Result<(), Problem> {
 
 fn build(run: &mut Run<'_>) -> Result<(), Problem> {
     // Programs first and by themselves: tests of one crate start the programs of another, and of another workspace.
-    let steps: [&[&str]; 3] = [
-        &["build", "--locked", "--workspace", "--bins"],
-        &["build", "--locked", "--manifest-path", DEMO_SERVICE],
-        &["nextest", "run", "--locked", "--workspace", "--profile", "ci", "--no-run"],
+    let apart = apart(run.workspace);
+    let steps = [
+        Program::new(run.workspace, "cargo").args(["build", "--locked", "--workspace", "--bins"]),
+        Program::new(run.workspace, "cargo")
+            .args(["build", "--locked", "--manifest-path", DEMO_SERVICE])
+            .env("CARGO_TARGET_DIR", &apart),
+        Program::new(run.workspace, "cargo").args([
+            "nextest",
+            "run",
+            "--locked",
+            "--workspace",
+            "--profile",
+            "ci",
+            "--no-run",
+        ]),
     ];
     for step in steps {
-        run.built = run.built && Program::new(run.workspace, "cargo").args(step).run()?;
+        run.built = run.built && step.run()?;
     }
     run.check("build", Ending::of(run.built));
     Ok(())
@@ -112,7 +126,8 @@ fn docs_check(run: &mut Run<'_>) -> Result<(), Problem> {
 }
 
 fn tests(run: &mut Run<'_>) -> Result<(), Problem> {
-    nextest(run, "tests", "Cargo.toml", &["--workspace"])?;
+    let target = run.workspace.target().to_owned();
+    nextest(run, "tests", "Cargo.toml", &target, &["--workspace"])?;
     services::table(run);
     Ok(())
 }
@@ -120,13 +135,22 @@ fn tests(run: &mut Run<'_>) -> Result<(), Problem> {
 /// The services of other people's making are workspaces of their own: nothing above has seen them.
 fn interop(run: &mut Run<'_>) -> Result<(), Problem> {
     cargo(run, "interop-fmt", &["fmt", "--manifest-path", DEMO_SERVICE, "--check"])?;
-    let lints = ["clippy", "--locked", "--manifest-path", DEMO_SERVICE, "--all-targets", "--", "-D", "warnings"];
-    cargo(run, "interop-clippy", &lints)?;
-    nextest(run, "interop", DEMO_SERVICE, &[])
+    let apart = apart(run.workspace);
+    let clean = Program::new(run.workspace, "cargo")
+        .args(["clippy", "--locked", "--manifest-path", DEMO_SERVICE, "--all-targets", "--", "-D", "warnings"])
+        .env("CARGO_TARGET_DIR", &apart)
+        .run()?;
+    run.check("interop-clippy", Ending::of(clean));
+    nextest(run, "interop", DEMO_SERVICE, &apart, &[])
+}
+
+/// Where the demonstration and the tests build that service: its crates are other versions of ours, and would be built in turn with them.
+fn apart(workspace: &Workspace) -> PathBuf {
+    workspace.target().join("demo-service")
 }
 
 /// Runs the tests of a workspace and reads what nextest reports.
-fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, arguments: &[&str]) -> Result<(), Problem> {
+fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, target: &Path, arguments: &[&str]) -> Result<(), Problem> {
     let manifest = run.workspace.root().join(manifest);
     // Wherever the target folder is, nextest reports here.
     let junit = manifest.with_file_name("target/nextest/ci/junit.xml");
@@ -136,6 +160,7 @@ fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, arguments: &[&str]) ->
         .args(["nextest", "run", "--locked", "--config-file", ".config/nextest.toml", "--profile", "ci"])
         .args(["--manifest-path".as_ref(), manifest.as_os_str()])
         .args(arguments)
+        .args(["--target-dir".as_ref(), target.as_os_str()])
         .env("LATCHKEY_TEST_PYTHON", machine::interpreter(run.workspace));
     if run.args.all {
         program = program.args(["--run-ignored", "all"]);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::attacker::Attacker;
 use crate::cells::{Case, Expected, Kind, Outcome, Setup, expected};
 use crate::cloud::{Cloud, Visit};
-use crate::programs::{Running, lines, python, repository};
+use crate::programs::{Running, lines, profile_folder, python, repository};
 
 /// How long a service may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -134,22 +134,21 @@ fn command(kind: Kind) -> Command {
     }
 }
 
-/// The demonstration service is a workspace of its own, so nobody built it for this test; where it is built already, this
-/// takes no time.
+/// The demonstration service is a workspace of its own, so nobody built it for this test; where it is built already, as by
+/// `cargo xtask demo` and `cargo xtask test`, this takes no time.
 fn demo_service() -> PathBuf {
     static BUILT: std::sync::Once = std::sync::Once::new();
-    let folder = repository().join("interop/demo-service");
+    let target = profile_folder().parent().expect("a profile's folder is in target").join("demo-service");
     BUILT.call_once(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let target = folder.join("target");
         let built = Command::new(cargo)
             .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(folder.join("Cargo.toml"))
+            .arg(repository().join("interop/demo-service/Cargo.toml"))
             .arg("--target-dir")
-            .arg(target)
+            .arg(&target)
             .status()
             .unwrap();
         assert!(built.success(), "interop/demo-service does not build");
     });
-    folder.join("target/debug/demo-service")
+    target.join("debug/demo-service")
 }
