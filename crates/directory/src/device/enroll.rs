@@ -18,9 +18,9 @@ use super::{Nonce, actor, keys, replace, settings};
 use crate::Directory;
 use crate::audit::{Actor, NewEvent};
 use crate::directory::Granted;
-use crate::id::{OrgId, new_id};
+use crate::id::{OrgId, new_id, new_reference};
 use crate::records::{Binding, Device, DeviceKey, DeviceToken, Organization};
-use crate::refusal::{Denied, Refused};
+use crate::refusal::{Denied, Refused, Remembered, remember};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::value::Json;
@@ -406,5 +406,21 @@ impl Directory {
     pub async fn enroll(&self, org: &OrgId, request: Request) -> Result<Result<Granted<Outcome>, Refused>, StoreError> {
         let org = org.clone();
         self.decide(move |tx| enroll(tx, &org, &request)).await
+    }
+
+    /// Remembers a refused enrollment, and applies the brake of its token.
+    pub async fn remember_enrollment_refusal(&self, org: &OrgId, refusal: Remembered) -> String {
+        let org = org.clone();
+        let remembered = self
+            .write::<_, StoreError>(move |tx| {
+                let reference = remember(tx, &org, &refusal)?;
+                limits::brake(tx, &org, &refusal.subject)?;
+                Ok(reference)
+            })
+            .await;
+        remembered.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a refusal could not be recorded");
+            new_reference()
+        })
     }
 }

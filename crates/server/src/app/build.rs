@@ -78,6 +78,7 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
         seals: SealKeys::new(directory.master().derive("daily-seal")),
         incarnation: directory.store().facts().incarnation,
         documents: crate::cloud::document::Documents::default(),
+        limits: crate::enroll::limits::SourceLimits::default(),
         tls_keys: opened.tls_keys,
         stopping: opened.stopping,
         directory,

@@ -46,6 +46,8 @@ pub struct App {
     pub incarnation: [u8; 16],
     /// Cloud documents, signed and remembered.
     pub documents: Documents,
+    /// What failed or asked without proof, by source address.
+    pub limits: crate::enroll::limits::SourceLimits,
     /// The TLS keys that the cloud document lists.
     pub tls_keys: TlsKeys,
     /// Becomes true when the server is told to stop: long answers end then.
@@ -100,6 +102,7 @@ impl App {
 fn serve_app(app: Arc<App>) -> crate::serve::App {
     let directory = app.directory.clone();
     let (public, operator) = crate::api::routes(&app);
+    let public = public.merge(crate::cloud::routes()).merge(crate::enroll::routes());
     crate::serve::App {
         cloud_key: app.cloud_key(),
         public: public.with_state(Arc::clone(&app)),

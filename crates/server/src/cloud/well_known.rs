@@ -1,0 +1,68 @@
+//! `GET /.well-known/latchkey?domain=D`: public, signed, and without a word about domains that were not asked for.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Query, State};
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use latchkey_directory::names::domain_name;
+use latchkey_directory::records::DomainOwner;
+use latchkey_directory::{Error, OrgId, across};
+use latchkey_wire::{Binary, Code};
+
+use super::document::Facts;
+use crate::app::{App, MIN_CONNECTOR};
+use crate::code::Own;
+use crate::problem::{Problem, Result};
+use crate::serve::host::ClientAddr;
+
+/// The longest text that can be a domain, with the dot at its end.
+const MAX_DOMAIN: usize = 254;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    domain: String,
+}
+
+pub(super) async fn well_known(
+    State(app): State<Arc<App>>,
+    Extension(ClientAddr(client)): Extension<ClientAddr>,
+    asked: std::result::Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response> {
+    let limited = app.limits.admit(client).and_then(|()| app.limits.unauthenticated(client));
+    limited.map_err(|limited| Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()))?;
+    let Query(Asked { domain }) =
+        asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
+    let not_here = || Problem::of(Code::Cloud001);
+    let name = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok());
+    let org =
+        owner(&app, name.ok_or_else(not_here)?).await.map_err(crate::enroll::unavailable)?.ok_or_else(not_here)?;
+    let keys = app.keys.of(&org).await.map_err(crate::enroll::unavailable)?;
+    let facts = Facts {
+        iss: app.iss.clone(),
+        org: org.to_string(),
+        // As it was asked: the connector compares it with its own setting.
+        domain,
+        public_urls: app.public_urls.clone(),
+        challenge_keys: keys.challenge_published.clone(),
+        device_ca: keys.device_ca_published.iter().cloned().map(Binary).collect(),
+        tls_spki_sha256: app.tls_spki_sha256(),
+        min_connector: MIN_CONNECTOR.to_owned(),
+        serial: super::serial(&keys, app.directory.now()),
+    };
+    let answer = app.documents.answer(&app.root.key, app.root_chain(), facts).map_err(Problem::internal)?;
+    let mut response = answer.json.clone().into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+/// The organization that verified the domain.
+async fn owner(app: &App, name: String) -> std::result::Result<Option<OrgId>, Error> {
+    app.directory
+        .read(move |tx| Ok(across::<DomainOwner, _>(tx, DomainOwner::name.eq(&name))?.pop().map(|row| row.org)))
+        .await
+}
