@@ -31,14 +31,12 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Every combination.
-    pub(crate) fn all() -> Vec<Self> {
+    /// Every combination with one binding.
+    pub(crate) fn all(binding: &'static str) -> Vec<Self> {
         let mut all = Vec::new();
-        for binding in ["redirect", "post"] {
-            for requests in ["signed", "unsigned"] {
-                for name_id in ["email", "persistent", "transient", "unspecified"] {
-                    all.push(Self { binding, requests, name_id });
-                }
+        for requests in ["signed", "unsigned"] {
+            for name_id in ["email", "persistent", "transient", "unspecified"] {
+                all.push(Self { binding, requests, name_id });
             }
         }
         all
@@ -118,8 +116,9 @@ impl Outcome {
     }
 }
 
-/// The cells of one service, in the order they ran.
+/// The cells of one service and binding, in the order they ran.
 pub(crate) struct Table {
+    part: PathBuf,
     kind: Kind,
     lines: String,
     wrong: Vec<String>,
@@ -127,9 +126,10 @@ pub(crate) struct Table {
 
 impl Table {
     /// A new table; an earlier run's is removed, so that a report never shows what did not run.
-    pub(crate) fn new(kind: Kind) -> Self {
-        let _ = std::fs::remove_file(part(kind));
-        Self { kind, lines: String::new(), wrong: Vec::new() }
+    pub(crate) fn new(kind: Kind, binding: &str) -> Self {
+        let part = part(kind, binding);
+        let _ = std::fs::remove_file(&part);
+        Self { part, kind, lines: String::new(), wrong: Vec::new() }
     }
 
     pub(crate) fn record(&mut self, setup: Setup, case: Case, outcome: &Outcome) {
@@ -151,13 +151,17 @@ impl Table {
         print!("{}", self.lines);
         let folder = report_folder();
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(part(self.kind), &self.lines).unwrap();
-        // The whole report is made anew by each service's test; whichever comes last has them all.
-        let whole: String = [Kind::DemoService, Kind::Mellon, Kind::Python3Saml]
-            .into_iter()
-            .filter_map(|kind| std::fs::read_to_string(part(kind)).ok())
-            .collect();
-        let new = folder.join(format!("services.{}.new", self.kind.name()));
+        // The whole report is made anew by each test, one at a time; whichever comes last has them all.
+        let lock = std::fs::File::create(folder.join("services.lock")).unwrap();
+        lock.lock().unwrap();
+        std::fs::write(&self.part, &self.lines).unwrap();
+        let mut whole = String::new();
+        for kind in [Kind::DemoService, Kind::Mellon, Kind::Python3Saml] {
+            for binding in ["redirect", "post"] {
+                whole.push_str(&std::fs::read_to_string(part(kind, binding)).unwrap_or_default());
+            }
+        }
+        let new = self.part.with_extension("new");
         std::fs::write(&new, whole).unwrap();
         std::fs::rename(new, folder.join("services.txt")).unwrap();
         assert!(self.wrong.is_empty(), "{} cells are not as expected:\n{}", self.wrong.len(), self.wrong.join("\n"));
@@ -169,6 +173,6 @@ fn report_folder() -> PathBuf {
     crate::programs::profile_folder().parent().expect("a profile's folder is in target").join("report")
 }
 
-fn part(kind: Kind) -> PathBuf {
-    report_folder().join(format!("services-{}.txt", kind.name()))
+fn part(kind: Kind, binding: &str) -> PathBuf {
+    report_folder().join(format!("services-{}-{binding}.txt", kind.name()))
 }

@@ -17,11 +17,11 @@ use forger::{Forger, Lies};
 use jiff::SignedDuration;
 use service::Service;
 
-/// Runs all cells of one service.
-fn table(kind: Kind, real: &mut dyn Cloud) {
-    let mut table = Table::new(kind);
+/// Runs all cells of one service with requests by one binding.
+fn table(kind: Kind, binding: &'static str, real: &mut dyn Cloud) {
+    let mut table = Table::new(kind, binding);
     let mut forger = Forger::new();
-    for setup in Setup::all() {
+    for setup in Setup::all(binding) {
         let service = Service::start(kind, setup, real);
         table.record(setup, Case::Good, &service.sign_in(Case::Good, real));
         table.record(setup, Case::Replayed, &service.replay());
@@ -43,16 +43,31 @@ fn table(kind: Kind, real: &mut dyn Cloud) {
 }
 
 #[test]
-fn demo_service_takes_the_good_answers_and_refuses_the_bad_ones() {
-    table(Kind::DemoService, &mut Forger::new());
+fn demo_service_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::DemoService, "redirect", &mut Forger::new());
 }
 
 #[test]
-fn mellon_takes_the_good_answers_and_refuses_the_bad_ones() {
-    table(Kind::Mellon, &mut Forger::new());
+fn demo_service_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::DemoService, "post", &mut Forger::new());
 }
 
 #[test]
-fn python3_saml_takes_the_good_answers_and_refuses_the_bad_ones() {
-    table(Kind::Python3Saml, &mut Forger::new());
+fn mellon_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Mellon, "redirect", &mut Forger::new());
+}
+
+#[test]
+fn mellon_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Mellon, "post", &mut Forger::new());
+}
+
+#[test]
+fn python3_saml_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Python3Saml, "redirect", &mut Forger::new());
+}
+
+#[test]
+fn python3_saml_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Python3Saml, "post", &mut Forger::new());
 }
