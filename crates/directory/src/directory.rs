@@ -36,9 +36,22 @@ pub struct Granted<T> {
 pub struct Stale;
 
 impl<T> Granted<T> {
+    /// The same decision, its value worked on: as old as it was.
+    pub fn map<U>(self, work: impl FnOnce(T) -> U) -> Granted<U> {
+        Granted { value: work(self.value), read_at: self.read_at }
+    }
+
     /// The value, if it may still be given out.
     pub fn release(self, now: Instant) -> Result<T, Stale> {
         if now.saturating_duration_since(self.read_at) <= GRANT_LIFETIME { Ok(self.value) } else { Err(Stale) }
+    }
+}
+
+impl<T, D> Granted<Result<T, D>> {
+    /// A decision that granted nothing needs no date.
+    pub fn transpose(self) -> Result<Granted<T>, D> {
+        let read_at = self.read_at;
+        self.value.map(|value| Granted { value, read_at })
     }
 }
 

@@ -5,29 +5,24 @@
 
 use std::net::IpAddr;
 
-use latchkey_wire::epoch::tag_matches;
 use latchkey_wire::message::Proof;
 use latchkey_wire::verify::{NoKey, Ours};
-use latchkey_wire::{BindingState, Bytes, Channel, Code, DeviceState, Level, Posted, Thumbprint, Verified, WireError};
+use latchkey_wire::{Bytes, Channel, Code, Level, Posted, Thumbprint, Verified, WireError};
 
 use crate::audit::{Actor, ActorKind, NewEvent};
+use crate::device::proof::{Claim, check};
 use crate::id::{OrgId, new_id};
 use crate::query::Filter;
-use crate::records::{
-    Binding, Cloud, Device, DeviceTokenPolicy, Domain, Entitlement, Group, Membership, Service, Session, User,
-};
-use crate::refusal::Refused;
+use crate::records::{Binding, Cloud, Device, Entitlement, Group, Membership, Service, Session, User};
+use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::time::Timestamp;
-use crate::values::{DomainState, EntitlementKind, UserStatus};
+use crate::values::EntitlementKind;
 use crate::{Directory, Granted};
 
 /// How long a session stands, if nothing ends it earlier.
 pub const SESSION_LIFETIME: std::time::Duration = std::time::Duration::from_secs(8 * 60 * 60);
-
-/// The evidence level that protected users need at each issuance.
-const PROTECTED: Level = Level::MdmSigned;
 
 /// `last_used_at` and `last_seen_at` are for people: they are not written anew within this time, so that most sign-ins change no such row.
 const SEEN_EVERY: std::time::Duration = std::time::Duration::from_secs(15 * 60);
@@ -120,34 +115,6 @@ impl<D> From<Refused> for NotGranted<D> {
     }
 }
 
-/// Why one step of a grant said no.
-#[derive(Debug)]
-enum Stop {
-    Refused(Refused),
-    Store(StoreError),
-}
-
-impl From<Refused> for Stop {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl<D> From<Stop> for NotGranted<D> {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Refused(refused) => Self::Refused(refused),
-            Stop::Store(error) => Self::Store(error),
-        }
-    }
-}
-
 /// A sign-in that was granted.
 #[derive(Debug, Clone)]
 pub struct SignedIn<A> {
@@ -194,7 +161,10 @@ impl Directory {
         D: Send + 'static,
     {
         let org = org.clone();
-        self.grant(move |tx| grant(tx, &org, &proven, &wanted, &decide)).await
+        match self.decide(move |tx| grant(tx, &org, &proven, &wanted, &decide)).await? {
+            Ok(granted) => granted.transpose().map_err(NotGranted::Decided),
+            Err(refused) => Err(refused.into()),
+        }
     }
 
     /// Ends a session whose answer was not given out.
@@ -231,33 +201,34 @@ fn grant<A, D>(
     proven: &ProvenUser,
     wanted: &Wanted,
     decide: &impl Decide<A, D>,
-) -> Result<SignedIn<A>, NotGranted<D>> {
+) -> Result<Result<SignedIn<A>, D>, Denied> {
     let now = tx.now();
     let said = proven.said();
     confirmed(tx)?;
-    let binding = binding_of(tx, org, proven)?;
-    let device = device_of(tx, org, proven)?;
-    if binding.state != BindingState::Active {
-        let detail = format!("the binding {} is {}", binding.id, binding.state);
-        return Err(Refused::new(Code::Proof022, detail).of_state(device.state).into());
-    }
-    let user = user_of(tx, org, &binding)?;
-    policy_allows(tx, org, &device, &user)?;
+    let claim = Claim {
+        device_id: &said.device_id,
+        binding_id: &said.binding_id,
+        uk: &proven.uk,
+        n: said.n,
+        tag: &said.tag,
+        nonce: proven.nonce(),
+    };
+    let checked = check(tx, org, &claim)?;
+    let (device, binding, user) = (checked.device(), checked.binding(), checked.user());
     let service = Org::of(tx, org)
         .get::<Service>(&wanted.service_id)?
         .ok_or_else(|| Refused::new(Code::Proof020, "the service was deleted in the meantime"))?;
-    let member = Memberships::read(tx, org, &user, &service, binding.level, wanted.groups)?;
-    if !member.entitled {
-        let detail = format!("{} is not entitled to {}", user.login_name, service.name);
-        return Err(Refused::new(Code::Proof020, detail).into());
-    }
-    strong_enough(&user, &service, binding.level, &member, wanted)?;
+    let groups = entitled(tx, user, &service, wanted.groups)?;
+    strong_enough(&service, binding.level, wanted)?;
     if wanted.presence && !said.presence {
         let detail = "the service wants the person to confirm (ForceAuthn), and nobody was asked";
         return Err(Refused::new(Code::Proof014, detail).into());
     }
-    let standing = Standing { user: &user, groups: &member.names, service: &service, level: binding.level };
-    let answer = decide(&standing).map_err(NotGranted::Decided)?;
+    let standing = Standing { user, groups: &groups, service: &service, level: binding.level };
+    let answer = match decide(&standing) {
+        Ok(answer) => answer,
+        Err(other) => return Ok(Err(other)),
+    };
 
     let session = Session {
         org: org.clone(),
@@ -289,7 +260,7 @@ fn grant<A, D>(
     let actor = Actor {
         kind: ActorKind::User,
         id: user.login_name.clone(),
-        address: wanted.address.map(|address| address.to_string()),
+        address: wanted.address.map(|address| address.to_canonical().to_string()),
     };
     ours.audit(
         NewEvent::new(&actor, "signin.saml", service.id.clone())
@@ -301,13 +272,12 @@ fn grant<A, D>(
             .with("assertion", &session.assertion_id)
             .with("session", &session.id),
     );
-    Ok(SignedIn { session_id: session.id, level: binding.level, at: now, expires_at: session.expires_at, answer })
+    Ok(Ok(SignedIn { session_id: session.id, level: binding.level, at: now, expires_at: session.expires_at, answer }))
 }
 
 /// After a restore nothing is granted silently before the operator has seen what was lost.
-fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Stop> {
-    let cloud = Org::of(tx, &OrgId::cloud()).one::<Cloud>(Filter::all())?;
-    match cloud {
+fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Denied> {
+    match Org::of(tx, &OrgId::cloud()).one::<Cloud>(Filter::all())? {
         Some(cloud) if cloud.restored_at.is_none() => Ok(()),
         Some(_) => {
             let detail = "the server was restored from a backup and waits for `latchkey restore --confirm`";
@@ -317,142 +287,36 @@ fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Stop> {
     }
 }
 
-fn binding_of(tx: &mut dyn WriteTx, org: &OrgId, proven: &ProvenUser) -> Result<Binding, Stop> {
-    let said = proven.said();
-    let binding = Org::of(tx, org).get::<Binding>(&said.binding_id)?;
-    let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "the binding is gone"))?;
-    if binding.uk != proven.uk {
-        return Err(Refused::new(Code::Enroll010, "the binding has another user key by now").into());
-    }
-    if binding.device_id != said.device_id {
-        return Err(Refused::new(Code::Enroll010, "the proof names another device than its binding's").into());
-    }
-    Ok(binding)
-}
-
-fn device_of(tx: &mut dyn WriteTx, org: &OrgId, proven: &ProvenUser) -> Result<Device, Stop> {
-    let said = proven.said();
-    let device = Org::of(tx, org).get::<Device>(&said.device_id)?;
-    let device = device.ok_or_else(|| Refused::new(Code::Device404, "no device has the id in the proof"))?;
-    match device.state {
-        DeviceState::Registered => {}
-        DeviceState::Removed => {
-            return Err(Refused::new(Code::Device410, "the device was removed").of_state(device.state).into());
-        }
-        state => {
-            let why = device.state_reason.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
-            return Err(Refused::new(Code::Proof022, format!("the device is {state}{why}")).of_state(state).into());
+/// Refuses who is not entitled. Answers the names of the user's groups if they are wanted; they are read only as far as needed.
+fn entitled(tx: &mut dyn WriteTx, user: &User, service: &Service, names: bool) -> Result<Vec<String>, Denied> {
+    let mut ours = Org::of(tx, &service.org);
+    let lines = ours.find::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
+    let direct = lines.iter().any(|line| match line.kind {
+        EntitlementKind::Everyone => true,
+        EntitlementKind::User => line.subject == user.id,
+        EntitlementKind::Group => false,
+    });
+    let by_group: Vec<&String> =
+        lines.iter().filter(|line| line.kind == EntitlementKind::Group).map(|line| &line.subject).collect();
+    let mut may = direct;
+    let mut groups = Vec::new();
+    if names || (!may && !by_group.is_empty()) {
+        let member = ours.find::<Membership>(Membership::user_id.eq(&user.id))?;
+        may = may || member.iter().any(|row| by_group.contains(&&row.group_id));
+        if names && !member.is_empty() {
+            let ids: Vec<_> = member.into_iter().map(|row| row.group_id).collect();
+            groups = ours.find::<Group>(Group::id.one_of(&ids))?.into_iter().map(|group| group.name).collect();
         }
     }
-    epoch(tx, &device, said.n, proven.nonce(), &said.tag)?;
-    Ok(device)
-}
-
-/// Renewal rule 6: the current epoch, or the one before while it is alive; the first use of the current one ends that.
-fn epoch(tx: &mut dyn WriteTx, device: &Device, n: u64, nonce: &str, tag: &Bytes<32>) -> Result<(), Stop> {
-    if n == device.cur && tag_matches(&device.v_cur, nonce, tag) {
-        if device.prev_alive {
-            let set = [Device::prev_alive.set(&false)];
-            Org::of(tx, &device.org).update::<Device>(Device::id.eq(&device.id), &set)?;
-        }
-        return Ok(());
-    }
-    let previous = device.v_prev.filter(|_| device.prev_alive && device.cur.checked_sub(1) == Some(n));
-    if previous.is_some_and(|v| tag_matches(&v, nonce, tag)) {
-        return Ok(());
-    }
-    let detail = format!("the proof is of epoch {n}, the device's is {}", device.cur);
-    Err(Refused::new(Code::Proof021, detail).of_state(device.state).into())
-}
-
-fn user_of(tx: &mut dyn WriteTx, org: &OrgId, binding: &Binding) -> Result<User, Stop> {
-    let user = Org::of(tx, org).get::<User>(&binding.user_id)?;
-    let user = user.ok_or_else(|| Refused::new(Code::Proof020, "the user is gone"))?;
-    if user.status == UserStatus::Active {
-        Ok(user)
+    if may {
+        Ok(groups)
     } else {
-        Err(Refused::new(Code::Proof020, format!("the user {} is {}", user.login_name, user.status)).into())
+        Err(Refused::new(Code::Proof020, format!("{} is not entitled to {}", user.login_name, service.name)).into())
     }
 }
 
-/// The switch, and the domains of user and device on its list. A domain that DNS lost goes on working; one that was taken away does not.
-fn policy_allows(tx: &mut dyn WriteTx, org: &OrgId, device: &Device, user: &User) -> Result<(), Stop> {
-    let refused = |detail: String| Stop::from(Refused::new(Code::Proof020, detail));
-    let mut ours = Org::of(tx, org);
-    let policy = ours.one::<DeviceTokenPolicy>(Filter::all())?;
-    let policy = policy.filter(|policy| policy.enabled);
-    let policy = policy.ok_or_else(|| refused("the device token policy is off".to_owned()))?;
-    let home = user.login_name.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let mut names = vec![home.to_owned()];
-    if device.domain != home {
-        names.push(device.domain.clone());
-    }
-    let domains = ours.find::<Domain>(Domain::name.one_of(&names))?;
-    for name in names {
-        let domain = domains.iter().find(|domain| domain.name == name);
-        if domain.is_none_or(|domain| domain.verification == DomainState::Pending) {
-            return Err(refused(format!("the domain {name} is not a verified domain of this organization")));
-        }
-        if !policy.all_domains && !policy.domains.contains(&name) {
-            return Err(refused(format!("the domain {name} is not on the device token policy's list")));
-        }
-    }
-    Ok(())
-}
-
-/// What the user's groups say. Read only as far as the answer hangs on them.
-struct Memberships {
-    entitled: bool,
-    protected: bool,
-    names: Vec<String>,
-}
-
-impl Memberships {
-    fn read(
-        tx: &mut dyn WriteTx,
-        org: &OrgId,
-        user: &User,
-        service: &Service,
-        level: Level,
-        names: bool,
-    ) -> Result<Self, Stop> {
-        let mut ours = Org::of(tx, org);
-        let lines = ours.find::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
-        let direct = lines.iter().any(|line| match line.kind {
-            EntitlementKind::Everyone => true,
-            EntitlementKind::User => line.subject == user.id,
-            EntitlementKind::Group => false,
-        });
-        let by_group = !direct && lines.iter().any(|line| line.kind == EntitlementKind::Group);
-        let protection_matters = level < PROTECTED && !user.protected;
-        if !(by_group || protection_matters || names) {
-            return Ok(Self { entitled: direct, protected: user.protected, names: Vec::new() });
-        }
-        let ids: Vec<String> =
-            ours.find::<Membership>(Membership::user_id.eq(&user.id))?.into_iter().map(|row| row.group_id).collect();
-        let groups = if ids.is_empty() { Vec::new() } else { ours.find::<Group>(Group::id.one_of(&ids))? };
-        let entitles =
-            |group: &Group| lines.iter().any(|line| line.kind == EntitlementKind::Group && line.subject == group.id);
-        Ok(Self {
-            entitled: direct || groups.iter().any(entitles),
-            protected: user.protected || groups.iter().any(|group| group.protected),
-            names: if names { groups.into_iter().map(|group| group.name).collect() } else { Vec::new() },
-        })
-    }
-}
-
-fn strong_enough(
-    user: &User,
-    service: &Service,
-    level: Level,
-    member: &Memberships,
-    wanted: &Wanted,
-) -> Result<(), Stop> {
+fn strong_enough(service: &Service, level: Level, wanted: &Wanted) -> Result<(), Denied> {
     let lacks = |detail: String| Err(Refused::new(Code::Proof014, detail).into());
-    if member.protected && level < PROTECTED {
-        let name = &user.login_name;
-        return lacks(format!("{name} is a protected user: level {level} where {PROTECTED} is needed"));
-    }
     if level < service.min_evidence {
         return lacks(format!("level {level}, and {} asks for {}", service.name, service.min_evidence));
     }

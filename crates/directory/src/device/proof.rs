@@ -4,7 +4,7 @@
 
 use latchkey_wire::{BindingState, Bytes, Code, DeviceState, Level, Thumbprint, epoch};
 
-use super::domains::{Closed, Policy};
+use super::domains::Policy;
 use super::state::previous_keys_retire;
 use super::user::is_protected;
 use super::{keys, state};
@@ -13,7 +13,7 @@ use crate::id::OrgId;
 use crate::records::{Binding, Device, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
-use crate::store::{StoreError, WriteTx};
+use crate::store::WriteTx;
 use crate::values::UserStatus;
 
 /// What a silent proof says, after its signature was verified with the key whose thumbprint is `uk`.
@@ -91,19 +91,19 @@ pub fn check(tx: &mut dyn WriteTx, org: &OrgId, claim: &Claim<'_>) -> Result<Pro
         return Err(refused("the user is disabled or deleted".to_owned()));
     };
     let user_domain = user.login_name.rsplit('@').next().unwrap_or_default().to_owned();
-    for domain in [&device.domain, &user_domain] {
-        if let Err(why) = goes_on(tx, org, domain)? {
+    // Mostly both are of one domain; a sign-in asks no more often than it must.
+    let policy = Policy::read(tx, org)?;
+    let domains = [&device.domain, &user_domain];
+    for domain in if device.domain == user_domain { &domains[..1] } else { &domains } {
+        if let Err(why) = policy.goes_on(tx, org, domain)? {
             return Err(refused(why.words(domain)));
         }
     }
     if binding.level < Level::MdmSigned && is_protected(tx, &user)? {
-        return Err(refused(format!("a protected user, and the binding is of level {}", binding.level)));
+        let detail = format!("a protected user, and the binding is of level {}", binding.level);
+        return Err(Refused::new(Code::Proof014, detail).into());
     }
     Ok(Proven { device, binding, user })
-}
-
-fn goes_on(tx: &mut dyn WriteTx, org: &OrgId, domain: &str) -> Result<Result<(), Closed>, StoreError> {
-    Policy::read(tx, org)?.goes_on(tx, org, domain)
 }
 
 /// Removal takes effect at the next contact: a device whose removal is pending is removed now.
