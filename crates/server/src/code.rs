@@ -1,8 +1,9 @@
 //! Codes that only the server program and its command line use; those a connector can meet are `latchkey-wire`'s.
 //!
-//! Owns the second half of the product's list of codes: text, exit status, words. Must not know HTTP: the status of each is
+//! Owns the second part of the product's list of codes (the third are the SAML library's): text, exit status, words. Must not know HTTP: the status of each is
 //! chosen in [`crate::problem::status`].
 
+use latchkey_saml::request::{CODES, CodeEntry};
 use latchkey_wire::code::UnknownCode;
 
 macro_rules! own {
@@ -117,6 +118,11 @@ own! {
     Fetch007 "LK-FETCH-007" 2 "The answer is larger than 1 MiB.";
         fix "Give a smaller document; of a federation's list, the one entry that is meant.";
 
+    Signin002 "LK-SIGNIN-002" 13 "This browser cannot be signed in silently, and there is no other way yet.";
+        fix "Sign in from an enrolled device with `latchkey-connector sign-in URL`; `latchkey-connector status` says whether this one is.";
+    Signin003 "LK-SIGNIN-003" 4 "This service is not set up for sign-ins that begin here.";
+        fix "Begin at the service, or allow it: latchkey service set NAME --idp-initiated.";
+
     // latchkey serve
     Serve001 "LK-SERVE-001" 1 "The server failed.";
         fix "See the message of the operating system.";
@@ -158,13 +164,15 @@ impl std::fmt::Display for Own {
     }
 }
 
-/// A code of either half of the list.
+/// A code of any part of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
     /// One that connectors know too.
     Shared(latchkey_wire::Code),
     /// One of the server's own.
     Own(Own),
+    /// One of the SAML library's.
+    Saml(&'static CodeEntry),
 }
 
 impl Code {
@@ -174,6 +182,7 @@ impl Code {
         match self {
             Self::Shared(code) => code.as_str(),
             Self::Own(code) => code.as_str(),
+            Self::Saml(entry) => entry.code,
         }
     }
 
@@ -183,6 +192,7 @@ impl Code {
         match self {
             Self::Shared(code) => code.exit_status(),
             Self::Own(code) => code.exit_status(),
+            Self::Saml(_) => 4,
         }
     }
 
@@ -192,6 +202,7 @@ impl Code {
         match self {
             Self::Shared(code) => code.title(),
             Self::Own(code) => code.title(),
+            Self::Saml(entry) => entry.person,
         }
     }
 
@@ -201,6 +212,7 @@ impl Code {
         match self {
             Self::Shared(code) => code.fix(),
             Self::Own(code) => code.fix(),
+            Self::Saml(entry) => entry.administrator,
         }
     }
 }
@@ -208,6 +220,14 @@ impl Code {
 impl From<latchkey_wire::Code> for Code {
     fn from(code: latchkey_wire::Code) -> Self {
         Self::Shared(code)
+    }
+}
+
+impl Code {
+    /// The SAML library's code with this text.
+    #[must_use]
+    pub fn saml(text: &str) -> Self {
+        CODES.iter().find(|entry| entry.code == text).map_or(Self::Own(Own::Api500), Self::Saml)
     }
 }
 
@@ -227,7 +247,8 @@ impl std::str::FromStr for Code {
     type Err = UnknownCode;
 
     fn from_str(text: &str) -> Result<Self, UnknownCode> {
-        text.parse().map(Self::Shared).or_else(|UnknownCode| text.parse().map(Self::Own))
+        let saml = |UnknownCode| CODES.iter().find(|entry| entry.code == text).map(Self::Saml).ok_or(UnknownCode);
+        text.parse().map(Self::Shared).or_else(|UnknownCode| text.parse().map(Self::Own)).or_else(saml)
     }
 }
 
@@ -240,7 +261,7 @@ mod tests {
         for code in Own::ALL {
             assert!(code.as_str().parse::<latchkey_wire::Code>().is_err(), "{code} is the protocol's");
             assert_eq!(code.as_str().parse::<Code>().unwrap(), Code::Own(*code));
-            assert!((1..=8).contains(&code.exit_status()), "{code}");
+            assert!(matches!(code.exit_status(), 1..=8 | 13), "{code}");
         }
         assert_eq!(Own::ALL.iter().map(|c| c.as_str()).collect::<std::collections::HashSet<_>>().len(), Own::ALL.len());
     }

@@ -38,6 +38,7 @@ pub const fn status(code: Code) -> StatusCode {
         Code::Own(code) => match code {
             Own::Api002 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Own::Signin001 => StatusCode::BAD_REQUEST,
+            Own::Signin002 | Own::Signin003 => StatusCode::FORBIDDEN,
             Own::Api004 => StatusCode::NOT_FOUND,
             Own::Api005 => StatusCode::METHOD_NOT_ALLOWED,
             Own::Api006 => StatusCode::PAYLOAD_TOO_LARGE,
@@ -57,6 +58,8 @@ pub const fn status(code: Code) -> StatusCode {
             // Codes of the command line and of the start never travel; if one does, it is our mistake.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         },
+        // A service's request, or its metadata, is not as it should be.
+        Code::Saml(_) => StatusCode::BAD_REQUEST,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every refusal code of this crate with its two sentences. A table; the server merges it into the one reference.
 
 /// A code, what the person reads, and what the administrator reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeEntry {
     /// `LK-SAML-0nn`; never reused.
     pub code: &'static str,

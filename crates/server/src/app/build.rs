@@ -79,6 +79,7 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
         incarnation: directory.store().facts().incarnation,
         documents: crate::cloud::document::Documents::default(),
         limits: crate::enroll::limits::SourceLimits::default(),
+        saml: crate::saml::Saml::default(),
         tls_keys: opened.tls_keys,
         stopping: opened.stopping,
         directory,

@@ -48,6 +48,8 @@ pub struct App {
     pub documents: Documents,
     /// What failed or asked without proof, by source address.
     pub limits: crate::enroll::limits::SourceLimits,
+    /// What the SAML part remembers.
+    pub saml: crate::saml::Saml,
     /// The TLS keys that the cloud document lists.
     pub tls_keys: TlsKeys,
     /// Becomes true when the server is told to stop: long answers end then.
@@ -103,6 +105,7 @@ fn serve_app(app: Arc<App>) -> crate::serve::App {
     let directory = app.directory.clone();
     let (public, operator) = crate::api::routes(&app);
     let public = public.merge(crate::cloud::routes()).merge(crate::enroll::routes());
+    let public = public.merge(crate::saml::routes()).merge(crate::signin::routes());
     crate::serve::App {
         cloud_key: app.cloud_key(),
         public: public.with_state(Arc::clone(&app)),

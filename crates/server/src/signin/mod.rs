@@ -1,6 +1,30 @@
-//! Sign-in.
+//! Sign-in: one dispatcher, and the steps that return to it.
 //!
-//! Owns the sealed transaction and the keys that seal it. Must not know how a request came in.
+//! Owns the sealed transaction, the keys that seal it, the challenge and its proof, and the pages of a sign-in. Must not know SAML's
+//! documents: what a service is told is made in `saml/`.
+//!
+//! Built: the agent's channel. A browser is told that it cannot be signed in; the browser channels (`signin/proof`, the page that redeems
+//! at `signin/finish`) and the interactive steps come to the same dispatcher.
 
+pub mod dispatch;
+mod finish;
+mod page;
+pub mod refuse;
 pub mod seal;
 pub mod txn;
+pub mod visitor;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::post;
+use latchkey_wire::calls::ProofRequest;
+
+use crate::app::App;
+
+/// The routes of this concern.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/o/{org}/signin/finish", post(finish::finish).layer(DefaultBodyLimit::max(ProofRequest::MAX_BODY)))
+}

@@ -3,7 +3,8 @@
 //! Owns what it holds, its times, its encoding and its limit of 4 KiB. Must not know how a request was verified or what a proof needs
 //! beyond it. It becomes a row of the store at the first step that changes something.
 
-use latchkey_saml::request::RequestFacts;
+use latchkey_saml::request::{Acs, RequestFacts};
+use latchkey_saml::response::Reply;
 use latchkey_wire::epoch::txn_sha256;
 use latchkey_wire::message::Challenge;
 use latchkey_wire::seal::{Context, Unique};
@@ -22,14 +23,86 @@ pub const CHALLENGE_LIFETIME: Seconds = 60;
 /// The longest sealed transaction, characters. It travels in forms and JSON only, never in an address.
 pub const MAX_SEALED: usize = 4096;
 
+/// What is to be answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asked {
+    /// A verified request; deserialized only from under our own seal.
+    #[serde(rename = "q")]
+    Request(RequestFacts),
+    /// Nothing: the sign-in began here, where the service is set up for it.
+    #[serde(rename = "u")]
+    Unsolicited(Unsolicited),
+}
+
+/// A sign-in that began here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsolicited {
+    /// The service's consumer address, from its metadata.
+    #[serde(rename = "a")]
+    pub acs: Acs,
+    /// What the service gets with the answer.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub relay_state: Option<String>,
+}
+
+impl Asked {
+    /// The verified request, if there is one.
+    #[must_use]
+    pub const fn request(&self) -> Option<&RequestFacts> {
+        match self {
+            Self::Request(facts) => Some(facts),
+            Self::Unsolicited(_) => None,
+        }
+    }
+
+    /// Where the answer goes.
+    #[must_use]
+    pub const fn acs(&self) -> &Acs {
+        match self {
+            Self::Request(facts) => &facts.acs,
+            Self::Unsolicited(own) => &own.acs,
+        }
+    }
+
+    /// What the service gets with the answer.
+    #[must_use]
+    pub fn relay_state(&self) -> Option<&str> {
+        match self {
+            Self::Request(facts) => facts.relay_state.as_deref(),
+            Self::Unsolicited(own) => own.relay_state.as_deref(),
+        }
+    }
+
+    /// What the response says it answers.
+    #[must_use]
+    pub const fn reply(&self) -> Reply<'_> {
+        match self {
+            Self::Request(facts) => Reply::To(facts),
+            Self::Unsolicited(own) => Reply::Unsolicited(&own.acs),
+        }
+    }
+
+    /// Whether no page may be shown.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.request().is_some_and(|facts| facts.is_passive)
+    }
+
+    /// Whether the person must prove presence anew.
+    #[must_use]
+    pub fn force_authn(&self) -> bool {
+        self.request().is_some_and(|facts| facts.force_authn)
+    }
+}
+
 /// Everything a challenge says and `finish` needs: `finish` reads it from here and from nowhere else. Member names are short because
 /// [`MAX_SEALED`] is. The organization stands in the seal, not in here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
-    /// The verified request; deserialized only from under our own seal.
+    /// What is to be answered.
     #[serde(rename = "r")]
-    pub request: RequestFacts,
+    pub request: Asked,
     /// What makes it unique: consumed with the proof. Its text is the challenge's `nonce`.
     #[serde(rename = "u")]
     pub unique: Unique,
@@ -109,8 +182,8 @@ pub struct Home<'a> {
 /// What a new transaction is made of.
 #[derive(Debug, Clone)]
 pub struct Begin {
-    /// The verified request.
-    pub request: RequestFacts,
+    /// What is to be answered.
+    pub request: Asked,
     /// The issuer's origin, `https://host[:port]`.
     pub origin: String,
     /// The service's id.
@@ -222,7 +295,7 @@ mod tests {
     }
 
     /// Facts can be made only from a verified request or out of a seal; the test takes the second way.
-    fn facts(relay_state: Option<&str>) -> RequestFacts {
+    fn facts(relay_state: Option<&str>) -> Asked {
         let mut facts = serde_json::json!({
             "i": "_9c1f", "e": "https://wiki.acme.example/saml", "a": "https://wiki.acme.example/acs", "g": true,
             "f": true, "c": {"c": "minimum", "r": ["urn:oasis:names:tc:SAML:2.0:ac:classes:Password"]},
@@ -230,7 +303,7 @@ mod tests {
         if let Some(relay_state) = relay_state {
             facts["r"] = relay_state.into();
         }
-        serde_json::from_value(facts).unwrap()
+        Asked::Request(serde_json::from_value(facts).unwrap())
     }
 
     fn begin(relay_state: Option<&str>) -> Begin {

@@ -1,0 +1,162 @@
+//! The dispatcher: the one place that decides what comes next in a sign-in.
+//!
+//! Owns the order of steps. Steps return here and never call each other. Must not know how a step does its work. Built is one step, the
+//! silent proof, on one channel; a sign-in that cannot take it ends with a page, or with `NoPassive` where no page may be shown.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use latchkey_directory::OrgId;
+use latchkey_saml::authn_context::{EvidenceLevel, lowest_level_that_meets};
+use latchkey_saml::names::StatusCode;
+use latchkey_wire::calls::ChallengeAnswer;
+use latchkey_wire::epoch::cookie_binding;
+use latchkey_wire::message::{Common, Message, Version};
+use latchkey_wire::verify::sign_statement;
+use latchkey_wire::{Channel, Level, Sign as _};
+
+use super::page;
+use super::refuse::Refusal;
+use super::txn::{Asked, Begin, Home, Transaction, TxnError};
+use super::visitor::{Visitor, private, set_cookie};
+use crate::app::{App, OrgKeys};
+use crate::code::{Code, Own};
+use crate::problem::{Problem, Result};
+use crate::saml::answer::{self, Status};
+use crate::saml::known::Known;
+
+/// A sign-in that begins: a request that was accepted, and who came with it.
+pub struct Begun {
+    /// The organization.
+    pub org: OrgId,
+    /// Its keys.
+    pub keys: Arc<OrgKeys>,
+    /// The service.
+    pub known: Known,
+    /// What it asks for.
+    pub asked: Asked,
+    /// Who came.
+    pub visitor: Visitor,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// No step can meet the request, whoever came.
+    Impossible,
+    /// Nobody may be asked, and nobody came who could answer unasked.
+    NotPassively,
+    /// A person has to act, and there is no way to yet.
+    Person,
+    /// The agent proves who it is for.
+    SilentProof(Level),
+}
+
+/// Decides.
+fn next(known: &Known, asked: &Asked, visitor: &Visitor) -> Step {
+    let context = asked.request().and_then(|facts| facts.authn_context.as_ref());
+    let Some(level) = lowest_level_that_meets(context) else { return Step::Impossible };
+    if visitor.agent {
+        return Step::SilentProof(known.service.min_evidence.max(wire_level(level)));
+    }
+    if asked.is_passive() { Step::NotPassively } else { Step::Person }
+}
+
+fn wire_level(level: EvidenceLevel) -> Level {
+    Level::try_from(u64::from(level.number())).unwrap_or(Level::Present)
+}
+
+/// Begins a sign-in.
+pub async fn begin(app: &App, begun: Begun) -> Result<Response> {
+    match next(&begun.known, &begun.asked, &begun.visitor) {
+        Step::SilentProof(level) => challenge(app, begun, level),
+        Step::Impossible => {
+            let detail = "no evidence level meets the RequestedAuthnContext";
+            let refused = (Code::saml("LK-SAML-028"), detail.to_owned());
+            tell(app, &begun, refused, StatusCode::Requester, StatusCode::NoAuthnContext).await
+        }
+        Step::NotPassively => {
+            let refused = (Own::Signin002.into(), "IsPassive, and no connector came with the browser".to_owned());
+            tell(app, &begun, refused, StatusCode::Responder, StatusCode::NoPassive).await
+        }
+        Step::Person => {
+            let refused = (Own::Signin002.into(), "no connector came with the browser".to_owned());
+            let problem = remember(app, &begun, refused).await;
+            Ok(page::not_signed_in(begun.known.display_name(), &problem))
+        }
+    }
+}
+
+async fn remember(app: &App, begun: &Begun, (code, detail): (Code, String)) -> Problem {
+    let subject = begun.known.service.id.clone();
+    let refusal = Refusal { code, detail, subject, address: begun.visitor.address, proven: false };
+    refusal.remember(app, &begun.org).await
+}
+
+/// Tells the service that there will be no assertion.
+async fn tell(
+    app: &App,
+    begun: &Begun,
+    refused: (Code, String),
+    top: StatusCode,
+    second: StatusCode,
+) -> Result<Response> {
+    let problem = remember(app, begun, refused).await;
+    let status = Status {
+        acs: begun.asked.acs(),
+        in_response_to: begun.asked.request().map(|facts| facts.id.as_str()),
+        relay_state: begun.asked.relay_state(),
+        top,
+        second: Some(second),
+        message: format!("{} {}", problem.code(), problem.reference()),
+    };
+    let form = answer::status(app, &begun.org, &begun.keys, &begun.known.settings, status).await?;
+    Ok(begun.visitor.deliver(form))
+}
+
+/// The silent proof's first half: the transaction, sealed, and its challenge.
+fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
+    let Begun { org, keys, known, asked, visitor } = begun;
+    let (cookie, is_new) = visitor.binding();
+    let begin = Begin {
+        request: asked,
+        origin: app.origin().to_owned(),
+        service_name: known.display_name().to_owned(),
+        service_id: known.service.id,
+        cb: cookie_binding(&cookie),
+        channel: Channel::Agent,
+        level,
+    };
+    let now = app.seconds();
+    let transaction = Transaction::begin(begin, now);
+    let txn = transaction.seal(&app.seals, home(app, &org)).map_err(of_txn)?;
+    let message = Message {
+        common: Common {
+            v: Version,
+            iss: app.iss.clone(),
+            org: org.to_string(),
+            rk: app.root.key.public().thumbprint(),
+            nonce: transaction.nonce(),
+            iat: now,
+        },
+        body: transaction.challenge(&txn),
+    };
+    let challenge = sign_statement(&message, &*keys.challenge).map_err(Problem::internal)?;
+    let mut response = private(Json(ChallengeAnswer { txn, challenge }).into_response());
+    if is_new {
+        set_cookie(&mut response, &cookie);
+    }
+    Ok(response)
+}
+
+/// Where this organization's transactions are at home.
+pub(super) fn home<'a>(app: &'a App, org: &'a OrgId) -> Home<'a> {
+    Home { org: org.as_str(), incarnation: &app.incarnation }
+}
+
+/// A transaction that there is not.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where `map_err` wants a function of the error")]
+pub(super) fn of_txn(error: TxnError) -> Problem {
+    Problem::of(error.code()).reason(error)
+}

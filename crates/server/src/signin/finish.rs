@@ -1,0 +1,336 @@
+//! `POST /o/{org}/signin/finish`: the end of a sign-in by the agent.
+//!
+//! Owns the order of checks between a proof and the grant, and what becomes of a grant that came too late. Must not know documents or
+//! rules: `saml/` writes the one, the directory knows the others.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::HeaderMap;
+use http::header::{CONTENT_TYPE, ORIGIN};
+use latchkey_directory::OrgId;
+use latchkey_directory::records::Service;
+use latchkey_directory::refusal::Refused;
+use latchkey_directory::signin::{NotGranted, ProvenUser, Standing, Wanted};
+use latchkey_saml::authn_context::{self, EvidenceLevel};
+use latchkey_saml::metadata::ServiceMetadata;
+use latchkey_saml::names::StatusCode;
+use latchkey_wire::calls::ProofRequest;
+use latchkey_wire::epoch::{cookie_binding, txn_sha256};
+use latchkey_wire::verify::Ours;
+use latchkey_wire::{Channel, Code as Wire, Posted, Retry, Sign as _};
+
+use super::dispatch::{home, of_txn};
+use super::refuse::{self, Answered, Refusal};
+use super::txn::Transaction;
+use super::visitor::Visitor;
+use crate::app::{App, OrgKeys};
+use crate::code::{Code, Own};
+use crate::problem::{Problem, Result};
+use crate::saml::answer::{self, Status, Told};
+use crate::saml::known::{Known, Parsed, SamlSettings};
+use crate::saml::subject::{self, Unfit};
+use crate::saml::{OrgFacts, jiff_time};
+
+/// The agent's way: `{txn, proof}` as JSON.
+pub(super) async fn finish(
+    State(app): State<Arc<App>>,
+    Path(org): Path<String>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response> {
+    let org: OrgId = org.parse().map_err(|_| Problem::not_found())?;
+    let keys = app.keys.of(&org).await.map_err(refuse::of_error)?;
+    is_json(&headers)?;
+    let request = ProofRequest::parse(&body).map_err(|e| Problem::of(Wire::Api001).detail(e.to_string()))?;
+    let transaction = Transaction::open(&request.txn, &app.seals, home(&app, &org), app.seconds()).map_err(of_txn)?;
+    let end = End { app: &app, org, keys, visitor, transaction };
+    match end.redeem(&headers, &request).await {
+        Ok(response) => Ok(response),
+        Err(no) => end.refused(no).await,
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> Result<()> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+        Ok(())
+    } else {
+        Err(Problem::of(Own::Api002))
+    }
+}
+
+/// A sign-in at its end.
+struct End<'a> {
+    app: &'a App,
+    org: OrgId,
+    keys: Arc<OrgKeys>,
+    visitor: Visitor,
+    transaction: Transaction,
+}
+
+/// Why it ends without an assertion.
+enum No {
+    /// A problem that is nobody's to be remembered: the store, ourselves.
+    Failed(Problem),
+    /// Refused; with the proof, if it was verified.
+    Refused(Refused, Option<Answered>),
+    /// The person cannot be told to this service as it asks.
+    Unfit(Unfit),
+}
+
+impl From<Problem> for No {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+impl From<Refused> for No {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused, None)
+    }
+}
+
+impl No {
+    fn of(no: NotGranted<Unfit>, proof: Option<Answered>) -> Self {
+        match no {
+            NotGranted::Decided(unfit) => Self::Unfit(unfit),
+            NotGranted::Refused(refused) => Self::Refused(refused, proof),
+            NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
+        }
+    }
+}
+
+impl End<'_> {
+    async fn redeem(&self, headers: &HeaderMap, request: &ProofRequest) -> std::result::Result<Response, No> {
+        let Self { app, org, keys, transaction, .. } = self;
+        self.bound_to_this_visitor(headers)?;
+        let posted = self.fitting_proof(request)?;
+        let rk = app.root.key.public().thumbprint();
+        let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
+        let proven = app.directory.verify_proof(org, posted, ours).await.map_err(|no| No::of(no, None))?;
+        let service = app.directory.service_record(org, &transaction.service_id).await;
+        let service = service.map_err(|_| Refused::new(Wire::Proof020, "the service was deleted in the meantime"))?;
+        let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
+
+        let assertion_id = answer::new_id();
+        let granted = self.grant(proven, service, &facts, &assertion_id).await?;
+        let mut session = String::new();
+        let written = granted.map(|signed_in| {
+            session.clone_from(&signed_in.session_id);
+            answer::success(&facts, keys, &transaction.request, &assertion_id, &signed_in)
+        });
+        match written.release(app.directory.clock().monotonic()) {
+            Ok(Ok(form)) => Ok(self.visitor.deliver(form)),
+            Ok(Err(problem)) => {
+                self.drop_session(&session).await;
+                Err(problem.into())
+            }
+            // What was true 700 ms ago may not be any more: it is not given out.
+            Err(latchkey_directory::Stale) => {
+                self.drop_session(&session).await;
+                Err(Problem::of(Wire::Cloud503).reason("the grant was too old to be given out").into())
+            }
+        }
+    }
+
+    /// Cookie, origin and time: a transaction ends where it began.
+    fn bound_to_this_visitor(&self, headers: &HeaderMap) -> std::result::Result<(), Refused> {
+        let transaction = &self.transaction;
+        if !self.visitor.agent || transaction.channel != Channel::Agent {
+            let detail = format!("the transaction is of the channel {}", transaction.channel);
+            return Err(Refused::new(Wire::Proof013, detail));
+        }
+        match &self.visitor.cookie {
+            None => return Err(Refused::new(Wire::Proof011, "there is no binding cookie")),
+            Some(value) if cookie_binding(value) != transaction.cb => {
+                return Err(Refused::new(Wire::Proof011, "the binding cookie is another one"));
+            }
+            Some(_) => {}
+        }
+        let origin = headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+        if origin.is_some_and(|origin| origin != transaction.origin) {
+            return Err(Refused::new(Wire::Proof012, "the request's Origin is not the transaction's"));
+        }
+        if !transaction.challenge_open(self.app.seconds()) {
+            return Err(Refused::new(Wire::Proof010, "the challenge is older than 60 seconds"));
+        }
+        Ok(())
+    }
+
+    /// The proof, taken apart, if it answers this transaction's challenge.
+    fn fitting_proof(
+        &self,
+        request: &ProofRequest,
+    ) -> std::result::Result<Posted<latchkey_wire::message::Proof>, Refused> {
+        let transaction = &self.transaction;
+        let unreadable = |e: latchkey_wire::WireError| Refused::new(Wire::Enroll010, format!("the proof: {e}"));
+        let posted = Posted::parse_proof(&request.proof).map_err(unreadable)?;
+        let said = &posted.unverified().body;
+        if said.txn_sha256 != txn_sha256(&request.txn) || posted.nonce() != transaction.nonce() {
+            return Err(Refused::new(Wire::Proof010, "the proof is for another transaction"));
+        }
+        if said.channel != transaction.channel {
+            let detail = format!("the proof is for the channel {}", said.channel);
+            return Err(Refused::new(Wire::Proof013, detail));
+        }
+        Ok(posted)
+    }
+
+    async fn grant(
+        &self,
+        proven: ProvenUser,
+        service: Service,
+        facts: &Arc<OrgFacts>,
+        assertion_id: &str,
+    ) -> std::result::Result<latchkey_directory::Granted<latchkey_directory::signin::SignedIn<Told>>, No> {
+        let app = self.app;
+        let proof = Answered::by(&proven);
+        let now = jiff_time(app.directory.now());
+        let known = Known::of(&app.saml.parsed, service, now)
+            .map_err(|unusable| No::Failed(Problem::of(unusable.code()).reason(unusable)))?;
+        let wanted = Wanted {
+            service_id: self.transaction.service_id.clone(),
+            nonce: self.transaction.unique,
+            level: self.transaction.level,
+            channel: self.transaction.channel,
+            presence: self.transaction.request.force_authn(),
+            assertion_id: assertion_id.to_owned(),
+            groups: subject::needs_groups(&known.settings),
+            address: self.visitor.address,
+        };
+        let decide = {
+            let (asked, facts) = (self.transaction.request.clone(), Arc::clone(facts));
+            move |standing: &Standing<'_>| tell(&known, &asked, &facts, now, standing)
+        };
+        let granted = app.directory.sign_in(&self.org, proven, wanted, decide).await;
+        granted.map_err(|no| No::of(no, Some(proof)))
+    }
+
+    async fn drop_session(&self, session: &str) {
+        if let Err(error) = self.app.directory.drop_session(&self.org, session).await {
+            tracing::error!(%error, session, "a session whose answer was not given out could not be ended");
+        }
+    }
+
+    /// Remembers why not, and tells: the service with `NoPassive` where it asked not to be kept waiting, otherwise the agent.
+    async fn refused(&self, no: No) -> Result<Response> {
+        let address = self.visitor.address;
+        let service = &self.transaction.service_id;
+        let (refusal, retry, signed) = match no {
+            No::Failed(problem) => return Err(problem),
+            No::Unfit(Unfit { code, detail, .. }) => {
+                let code = Code::saml(code);
+                (Refusal { code, detail, subject: service.clone(), address, proven: true }, Retry::Never, None)
+            }
+            No::Refused(refused, proof) => {
+                let signed = match &proof {
+                    Some(proof) => self.sign(proof, &refused).await,
+                    None => None,
+                };
+                let subject = proof.as_ref().map_or_else(|| service.clone(), |proof| proof.device_id.clone());
+                let Refused { code, detail, .. } = refused;
+                let proven = proof.is_some();
+                (Refusal { code: code.into(), detail, subject, address, proven }, code.retry(), signed)
+            }
+        };
+        let mut problem = refusal.remember(self.app, &self.org).await;
+        // What the connector can mend by itself it is told; everything else ends the wait of the service.
+        if self.transaction.request.is_passive() && !matches!(retry, Retry::RenewFirst | Retry::NewNonce) {
+            return self.no_passive(&problem).await;
+        }
+        if let Some(signed) = signed {
+            problem = problem.signed(signed);
+        }
+        Err(problem)
+    }
+
+    async fn sign(&self, proof: &Answered, refused: &Refused) -> Option<String> {
+        if refused.state.is_none() && refused.code != Wire::Device410 {
+            return None;
+        }
+        let dk = self.app.directory.device_key_of(&self.org, &proof.device_id).await.ok().flatten()?;
+        refuse::signed(self.app, &self.org, &self.keys, proof, dk, refused)
+    }
+
+    async fn no_passive(&self, problem: &Problem) -> Result<Response> {
+        let service = self.app.directory.service_record(&self.org, &self.transaction.service_id).await;
+        let settings = service.ok().and_then(|service| self.settings_of(service));
+        // A service that is gone is told nothing.
+        let Some(settings) = settings else { return Err(problem.clone()) };
+        let request = &self.transaction.request;
+        let status = Status {
+            acs: request.acs(),
+            in_response_to: request.request().map(|facts| facts.id.as_str()),
+            relay_state: request.relay_state(),
+            top: StatusCode::Responder,
+            second: Some(StatusCode::NoPassive),
+            message: format!("{} {}", problem.code(), problem.reference()),
+        };
+        let form = answer::status(self.app, &self.org, &self.keys, &settings, status).await?;
+        Ok(self.visitor.deliver(form))
+    }
+
+    /// The settings, if the address in the transaction still is the service's.
+    fn settings_of(&self, service: Service) -> Option<SamlSettings> {
+        let parsed: &Parsed = &self.app.saml.parsed;
+        let known = Known::of(parsed, service, jiff_time(self.app.directory.now())).ok()?;
+        consumes(&known.metadata, &self.transaction).then_some(known.settings)
+    }
+}
+
+fn consumes(metadata: &ServiceMetadata, transaction: &Transaction) -> bool {
+    let address = transaction.request.acs().as_str();
+    metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address)
+}
+
+/// What the service is told about this person: runs inside the grant.
+fn tell(
+    known: &Known,
+    asked: &super::txn::Asked,
+    facts: &OrgFacts,
+    now: jiff::Timestamp,
+    standing: &Standing<'_>,
+) -> std::result::Result<Told, Unfit> {
+    let unfit = |code, status, detail: &str| Unfit { code, status, detail: detail.to_owned() };
+    let (metadata, settings) = (&known.metadata, &known.settings);
+    let changed = standing.service.metadata_sha256 != known.service.metadata_sha256
+        || standing.service.settings != known.service.settings;
+    if changed {
+        let detail = "the service was changed while this sign-in was under way";
+        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
+    }
+    if metadata.is_expired(now) {
+        let detail = "the service's metadata is past its validUntil";
+        return Err(unfit("LK-SAML-015", StatusCode::RequestDenied, detail));
+    }
+    let address = asked.acs().as_str();
+    if !metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address) {
+        let detail = "the consumer address is not in the service's metadata any more";
+        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
+    }
+    if asked.request().is_none() && !settings.idp_initiated {
+        let detail = "the service is not set up for sign-ins that begin here any more";
+        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
+    }
+    let context = asked.request().and_then(|request| request.authn_context.as_ref());
+    let level = EvidenceLevel::new(standing.level.number());
+    let class = level.and_then(|level| authn_context::decide(context, level)).map(str::to_owned);
+    let Some(authn_context_class) = class else {
+        let detail = format!("level {} does not meet the RequestedAuthnContext", standing.level);
+        return Err(unfit("LK-SAML-028", StatusCode::NoAuthnContext, &detail));
+    };
+    let audience = metadata.entity_id.clone();
+    let (user, groups) = (standing.user, standing.groups);
+    let name_id = subject::name_id(settings, asked.request(), user, groups, &audience, &facts.pairwise)?;
+    Ok(Told {
+        audience,
+        name_id,
+        authn_context_class,
+        attributes: subject::attributes(settings, user, groups),
+        settings: settings.clone(),
+    })
+}

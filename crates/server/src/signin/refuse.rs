@@ -1,0 +1,130 @@
+//! Refusals of sign-ins: remembered with their full reason, told by code and reference.
+//!
+//! Owns the way from a reason to a problem document, and the signed refusal of a device that proved itself. Must not know HTTP statuses.
+
+use std::net::IpAddr;
+
+use latchkey_directory::audit::{Actor, ActorKind};
+use latchkey_directory::refusal::{Refused, Remembered};
+use latchkey_directory::signin::ProvenUser;
+use latchkey_directory::store::StoreError;
+use latchkey_directory::{Error, OrgId};
+use latchkey_wire::code::AnyCode;
+use latchkey_wire::message::{Common, Message, Refusal as SignedRefusal, Version};
+use latchkey_wire::verify::sign_statement;
+use latchkey_wire::{Code as Wire, Sign as _, Thumbprint};
+
+use crate::app::{App, OrgKeys};
+use crate::code::{Code, Own};
+use crate::problem::Problem;
+
+/// A sign-in that is refused.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// Why, in one word.
+    pub code: Code,
+    /// Why, in full, for the administrator.
+    pub detail: String,
+    /// The service or device it is about; empty when unknown.
+    pub subject: String,
+    /// From where it came.
+    pub address: Option<IpAddr>,
+    /// Whether the sender had proved possession of a user key.
+    pub proven: bool,
+}
+
+impl Refusal {
+    /// Remembers it, and makes what the caller is told: the code's own words and the reference.
+    pub async fn remember(self, app: &App, org: &OrgId) -> Problem {
+        let Self { code, detail, subject, address, proven } = self;
+        let kind = if proven { ActorKind::Device } else { ActorKind::User };
+        let id = if proven && !subject.is_empty() { subject.clone() } else { "unknown".to_owned() };
+        let address_text = address.map(|address| address.to_canonical().to_string());
+        let reason = detail.clone();
+        let remembered = Remembered {
+            actor: Actor { kind, id, address: address_text },
+            action: "signin.saml",
+            code: code.as_str().to_owned(),
+            subject,
+            address,
+            detail,
+            proven,
+        };
+        let reference = app.directory.remember_refusal(org, remembered).await;
+        Problem::of(code).reason(reason).with_reference(reference)
+    }
+}
+
+/// What the store failed at.
+#[must_use]
+pub fn of_store(error: &StoreError) -> Problem {
+    let code = match error {
+        StoreError::Overloaded | StoreError::Contended => Wire::Cloud503.into(),
+        StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_) => Wire::Node001.into(),
+        _ => Code::from(Own::Api500),
+    };
+    Problem::of(code).reason(error)
+}
+
+/// What the directory says no to, on a path where nobody is told more than that there is no such thing.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "it stands where `map_err` wants a function of the error")]
+pub fn of_error(error: Error) -> Problem {
+    match &error {
+        Error::NotFound { .. } => Problem::not_found(),
+        Error::Store(error) => of_store(error),
+        other => Problem::internal(other),
+    }
+}
+
+/// The signed form, for a device that proved itself and must act on it for longer than a back-off.
+pub(super) fn signed(
+    app: &App,
+    org: &OrgId,
+    keys: &OrgKeys,
+    proof: &Answered,
+    dk: Thumbprint,
+    refused: &Refused,
+) -> Option<String> {
+    let now = app.seconds();
+    let message = Message {
+        common: Common {
+            v: Version,
+            iss: app.iss.clone(),
+            org: org.to_string(),
+            rk: app.root.key.public().thumbprint(),
+            nonce: proof.nonce.clone(),
+            iat: now,
+        },
+        body: SignedRefusal {
+            dk,
+            request_sha256: proof.request_sha256,
+            time: now,
+            code: AnyCode::Known(refused.code),
+            state: refused.state,
+            retry: refused.code.retry(),
+            retry_after: refused.retry_after,
+        },
+    };
+    sign_statement(&message, &*keys.challenge)
+        .inspect_err(|error| tracing::error!(%error, "a refusal could not be signed"))
+        .ok()
+}
+
+/// What a refusal of a proof names.
+#[derive(Debug, Clone)]
+pub(super) struct Answered {
+    pub(super) nonce: String,
+    pub(super) request_sha256: latchkey_wire::Bytes<32>,
+    pub(super) device_id: String,
+}
+
+impl Answered {
+    pub(super) fn by(proven: &ProvenUser) -> Self {
+        Self {
+            nonce: proven.nonce().to_owned(),
+            request_sha256: proven.request_sha256(),
+            device_id: proven.said().device_id.clone(),
+        }
+    }
+}
