@@ -32,8 +32,8 @@ pub fn day_key(master: &[u8; 32], day: u64) -> SealKey {
 /// Seals with today's key, opens with today's and yesterday's. What a seal says about its own age is the caller's to check: a seal
 /// alone is good for between 24 and 48 hours.
 ///
-/// The keys of a day are made once and shared; the time is the caller's. Reading takes a lock that is written to once a day: uncontended
-/// it costs some twenty nanoseconds beside the two microseconds of the AES-GCM that follows.
+/// The keys of a day are made once and shared; the time is the caller's. Reading takes a lock that is written to once a day;
+/// measured: 36 ns alone, 170 ns with four threads at once on two cores. The commit that follows a sign-in is a thousand times that.
 pub struct SealKeys {
     master: Zeroizing<[u8; 32]>,
     days: RwLock<Arc<Days>>,

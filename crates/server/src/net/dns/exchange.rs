@@ -142,3 +142,39 @@ fn read(bytes: &[u8], question: &Message) -> Option<Message> {
         && answer.queries == question.queries;
     ours.then_some(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn asked() -> Message {
+        question(&Name::from_ascii("_latchkey-challenge.acme.se.").unwrap(), RecordType::TXT, false).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_arrives_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let question = asked();
+            prop_assert_eq!(read(&bytes, &question), None);
+            // The same behind the head of a good answer.
+            let mut answer = question.clone();
+            answer.metadata.message_type = MessageType::Response;
+            let mut behind = answer.to_vec().unwrap();
+            behind[7] = bytes.first().copied().unwrap_or(1);
+            behind.extend_from_slice(&bytes);
+            let _ = read(&behind, &question);
+        }
+
+        #[test]
+        fn an_answer_counts_only_with_the_id_that_was_asked(flip in 1u16..) {
+            let question = asked();
+            let mut answer = question.clone();
+            answer.metadata.message_type = MessageType::Response;
+            prop_assert!(read(&answer.to_vec().unwrap(), &question).is_some());
+            answer.metadata.id ^= flip;
+            prop_assert_eq!(read(&answer.to_vec().unwrap(), &question), None);
+        }
+    }
+}
