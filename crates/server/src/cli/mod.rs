@@ -7,6 +7,7 @@ mod client;
 mod context;
 mod files;
 mod nouns;
+pub mod reference;
 mod secret;
 mod show;
 mod system;

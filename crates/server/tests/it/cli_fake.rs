@@ -61,7 +61,7 @@ pub(crate) struct Fake {
 impl Fake {
     /// Answers everything: one organization, a policy, and for the rest a document that suits every command.
     pub(crate) fn start() -> Self {
-        Fake::answering(|asked| anything(asked))
+        Fake::answering(anything)
     }
 
     pub(crate) fn answering(answers: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> Self {
