@@ -39,7 +39,7 @@ pub struct RequestId(pub String);
 
 /// The application as the public meets it.
 pub(super) fn public(app: Router, checks: Checks, front: Arc<Front>) -> Router {
-    let named = fallbacks(app)
+    let named = whole(app)
         .layer(from_fn_with_state(checks.clone(), gate))
         .layer(from_fn_with_state(front, admit))
         .layer(from_fn(present));
@@ -48,14 +48,18 @@ pub(super) fn public(app: Router, checks: Checks, front: Arc<Front>) -> Router {
 
 /// The application as the operator meets it: under any name, in problem documents only.
 pub(super) fn operator(app: Router, checks: Checks) -> Router {
-    let app = fallbacks(app).layer(from_fn_with_state(checks.clone(), gate)).layer(from_fn(present));
+    let app = whole(app).layer(from_fn_with_state(checks.clone(), gate)).layer(from_fn(present));
     finish(app, checks)
 }
 
-fn fallbacks(app: Router) -> Router {
+/// The application with an answer to everything, in bounded time.
+fn whole(app: Router) -> Router {
     app.fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::of(Own::Api005) })
         .layer(DefaultBodyLimit::max(BODY))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
+        .layer(CatchPanicLayer::custom(panicked))
 }
 
 fn finish(app: Router, checks: Checks) -> Router {
@@ -63,9 +67,6 @@ fn finish(app: Router, checks: Checks) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz).with_state(checks))
         .fallback_service(app)
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
-        .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(identify))
 }
 
@@ -213,6 +214,38 @@ mod tests {
         let status = response.status();
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    struct Closed;
+
+    #[async_trait::async_trait]
+    impl super::super::health::Check for Closed {
+        fn name(&self) -> &'static str {
+            "closed"
+        }
+
+        fn gates(&self) -> bool {
+            true
+        }
+
+        async fn check(&self) -> Result<(), super::super::health::Unready> {
+            Err(super::super::health::Unready::new(Own::Serve010, "the reason"))
+        }
+    }
+
+    #[tokio::test]
+    async fn r25_while_a_gate_is_closed_only_health_is_answered() {
+        use tower::ServiceExt as _;
+        let app = operator(Router::new().route("/", get(|| async { "granted" })), Checks::new(vec![Arc::new(Closed)]));
+        for (path, status, words) in [("/", 503, "LK-CLOUD-503"), ("/readyz", 503, "closed"), ("/healthz", 200, "true")]
+        {
+            let response = app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{path}");
+            assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+            let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.contains(words) && !body.contains("the reason"), "{body}");
+        }
     }
 
     #[tokio::test]

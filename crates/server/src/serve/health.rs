@@ -4,7 +4,7 @@
 //! the check of the clock. Must not know what the checks of others look at.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use axum::Json;
@@ -53,6 +53,9 @@ pub trait Check: Send + Sync {
     async fn check(&self) -> Result<(), Unready>;
 }
 
+/// A check that takes longer has failed: who asks has a time limit too.
+const LONGEST_CHECK: Duration = Duration::from_secs(5);
+
 /// All checks of this process.
 #[derive(Clone)]
 pub struct Checks(Arc<[Arc<dyn Check>]>);
@@ -76,7 +79,9 @@ impl Checks {
     pub(super) async fn all(&self) -> Vec<(&'static str, Result<(), Unready>)> {
         let mut outcomes = Vec::with_capacity(self.0.len());
         for check in self.0.iter() {
-            outcomes.push((check.name(), check.check().await));
+            let outcome = tokio::time::timeout(LONGEST_CHECK, check.check()).await;
+            let slow = || Unready::new(latchkey_wire::Code::Node001, "the check did not end in time");
+            outcomes.push((check.name(), outcome.unwrap_or_else(|_| Err(slow()))));
         }
         outcomes
     }
