@@ -170,6 +170,22 @@ values! {
         Dead = "dead",
     }
 
+    /// What an administrator does to devices.
+    pub enum DeviceAction {
+        /// Lets a pending device in.
+        Approve = "approve",
+        /// Stops it for now.
+        Suspend = "suspend",
+        /// Ends the stop.
+        Resume = "resume",
+        /// Locks it: its keys may have been copied.
+        Quarantine = "quarantine",
+        /// Lets a quarantined device enroll anew, within 24 hours.
+        Release = "release",
+        /// Removes it: at its next contact, or at once.
+        Remove = "remove",
+    }
+
     /// What is signed in an answer to a service.
     pub enum SignWhat {
         /// The assertion.

@@ -4,7 +4,9 @@
 //! over one write transaction and reads the current state in it. Must not know HTTP, signatures or certificates: it takes verified
 //! messages and says what to sign.
 
+pub mod admin;
 pub mod bind;
+pub mod bindings;
 mod domains;
 pub mod enroll;
 pub mod heartbeat;
@@ -18,6 +20,7 @@ pub mod state;
 mod text;
 pub mod unenroll;
 pub mod user;
+pub mod view;
 
 use std::net::IpAddr;
 

@@ -47,30 +47,30 @@ pub(crate) fn set(
     Org::of(tx, &org).replace(device)
 }
 
-/// Quarantine: nothing of it counts any more, its sessions end. Its bindings keep their levels for a release.
+/// Quarantine: nothing of it counts any more, its sessions end (the answer says how many). Its bindings keep their levels for a release.
 pub(crate) fn quarantine(
     tx: &mut dyn WriteTx,
     device: &mut Device,
     why: &str,
     event: NewEvent,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     set(tx, device, DeviceState::Quarantined, Some(why))?;
-    device_sessions(tx, device, "device quarantined")?;
-    audit(tx, device, event.with("reason", why));
-    Ok(())
+    let sessions = device_sessions(tx, device, "device quarantined")?;
+    audit(tx, device, event.with("reason", why).with("sessions", sessions));
+    Ok(sessions)
 }
 
-/// Removal: the row stays as a tombstone, keys are dead, bindings and sessions are over.
-pub(crate) fn remove(tx: &mut dyn WriteTx, device: &mut Device, why: &str, actor: &Actor) -> Result<(), StoreError> {
+/// Removal: the row stays as a tombstone, keys are dead, bindings and sessions are over. Answers how many sessions ended.
+pub(crate) fn remove(tx: &mut dyn WriteTx, device: &mut Device, why: &str, actor: &Actor) -> Result<u64, StoreError> {
     device.removed_at = Some(tx.now());
     device.released_until = None;
     set(tx, device, DeviceState::Removed, Some(why))?;
     keys_die(tx, device)?;
     bindings_end(tx, device, "device removed")?;
-    device_sessions(tx, device, "device removed")?;
-    let event = NewEvent::new(actor, "device.remove", device.id.clone()).with("reason", why);
+    let sessions = device_sessions(tx, device, "device removed")?;
+    let event = NewEvent::new(actor, "device.remove", device.id.clone()).with("reason", why).with("sessions", sessions);
     audit(tx, device, event);
-    Ok(())
+    Ok(sessions)
 }
 
 /// Every key the device ever had is dead.
