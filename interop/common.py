@@ -53,6 +53,7 @@ def parser(description):
     p.add_argument("--metadata-out", type=pathlib.Path, required=True, metavar="FILE", help="where to write the service's own")
     p.add_argument("--requests", choices=("signed", "unsigned"), default="signed")
     p.add_argument("--binding", choices=("redirect", "post"), default="redirect", help="of requests to the identity provider")
+    p.add_argument("--sheet", type=pathlib.Path, metavar="FILE", help="a hand-over sheet of the identity provider, waited for and followed")
     p.add_argument("--name-id", choices=tuple(NAME_ID), default="email")
     return p
 

@@ -55,15 +55,23 @@ MellonLockFile "{work}/mellon.lock"
 ScriptAlias /secret "{work}/secret.cgi"
 <Location />
   Require all granted
-  MellonEndpointPath /mellon
   MellonVariable "mellon_{port}"
   MellonSPPrivateKeyFile "{work}/sp.key"
   MellonSPCertFile "{work}/sp.cert"
   MellonSPMetadataFile "{work}/sp.xml"
-  MellonIdPMetadataFile "{work}/idp.xml"
   MellonSecureCookie Off
 </Location>
-<Location /secret>
+Include "{work}/provider.conf"
+"""
+
+# What is about the identity provider and the protected page; a hand-over sheet takes its place. The two paths are those of
+# such a sheet.
+PROVIDER = """\
+<Location />
+  MellonEndpointPath /mellon
+  MellonIdPMetadataFile /etc/apache2/mellon/idp.xml
+</Location>
+<Location /protected>
   AuthType Mellon
   MellonEnable auth
   Require valid-user
@@ -85,7 +93,7 @@ METADATA = """\
 PAGE = """\
 #!/bin/sh
 printf 'Content-Type: text/plain; charset=utf-8\\r\\nCache-Control: no-store\\r\\n\\r\\n'
-env | grep -e '^MELLON_' -e '^REMOTE_USER=' | sort
+env | sort
 """
 
 
@@ -181,6 +189,11 @@ def main():
         common.write(options.metadata_out, prepare(work, options, origin, listen))
         idp = provider_metadata(common.wait_for(options.idp_metadata), options.binding)
         (work / "idp.xml").write_text(idp, encoding="utf-8")
+        provider = PROVIDER
+        if options.sheet:
+            provider = common.wait_for(options.sheet).partition("# Apache mod_auth_mellon.")[2].partition("\n")[2]
+        provider = provider.replace("/etc/apache2/mellon/idp.xml", f'"{work}/idp.xml"').replace("/protected", "/secret")
+        (work / "provider.conf").write_text(provider, encoding="utf-8")
 
         def stop(*_):
             raise SystemExit(0)

@@ -9,6 +9,7 @@ this one has to remember itself which requests it made and which assertions it h
 import html
 import http.server
 import http.cookies
+import json
 import pathlib
 import secrets
 import sys
@@ -67,6 +68,15 @@ class Service:
         if problems:
             raise SystemExit(f"python3-saml finds its own metadata wrong: {', '.join(problems)}")
         return text if isinstance(text, str) else text.decode()
+
+    def follow(self, sheet):
+        """Takes the settings of a hand-over sheet as they are written, and adds what only the service has: its key."""
+        _, _, text = sheet.partition("# python3-saml: settings.json\n")
+        settings = json.loads(text)
+        for name in ("x509cert", "privateKey"):
+            settings["sp"][name] = self.base["sp"][name]
+        settings["security"]["authnRequestsSigned"] = self.base["security"]["authnRequestsSigned"]
+        self.settings = OneLogin_Saml2_Settings(settings)
 
     def meet(self, idp_metadata):
         """Takes the identity provider's name, address and keys. Its wishes for NameIDs are not taken over: the service has
@@ -241,7 +251,10 @@ def main():
     key, certificate = common.key_and_certificate("python3-saml service")
     service = Service(options, url, key, certificate)
     common.write(options.metadata_out, service.metadata())
-    service.meet(common.wait_for(options.idp_metadata))
+    if options.sheet:
+        service.follow(common.wait_for(options.sheet))
+    else:
+        service.meet(common.wait_for(options.idp_metadata))
     Handler.service = service
     print(f"ready {url}/secret on {host}:{port}", flush=True)
     server.serve_forever()

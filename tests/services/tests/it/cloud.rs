@@ -20,6 +20,9 @@ pub(crate) trait Cloud {
     /// The identity provider's metadata.
     fn metadata(&self) -> String;
 
+    /// The hand-over sheet for the service that was added last, for software of that name.
+    fn sheet(&self, target: &str) -> String;
+
     /// Signs the user in at the service's protected page, as a new browser.
     fn sign_in(&mut self, url: &str) -> Visit;
 }

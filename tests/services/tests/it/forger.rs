@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 use latchkey_saml::attributes::{Facts, Mapping};
 use latchkey_saml::authn_context::{self, EvidenceLevel};
+use latchkey_saml::handover::{Sheet, Target};
 use latchkey_saml::keys::{self, GeneratedKey, SignatureAlgorithm};
 use latchkey_saml::metadata::{HttpPolicy, IdpMetadata, Published, ServiceMetadata};
 use latchkey_saml::name_id::{NameId, NameIdFormat};
@@ -135,6 +136,21 @@ impl Cloud for Forger {
         };
         let signed = metadata.sign(&Signer::from_generated(&self.metadata_key).unwrap()).unwrap();
         String::from_utf8(signed).unwrap()
+    }
+
+    fn sheet(&self, target: &str) -> String {
+        let (service, setup) = self.service.as_ref().unwrap();
+        let assertion: Signer<latchkey_saml::Assertion> = Signer::from_generated(&self.assertion_key).unwrap();
+        Sheet {
+            entity_id: ENTITY,
+            metadata_url: ENTITY,
+            sso_url: SSO,
+            certificate: assertion.certificate(),
+            service,
+            name_id: NameIdFormat::from_name(setup.name_id).unwrap(),
+            attributes: &Mapping::basic(),
+        }
+        .text(Target::from_name(target).unwrap())
     }
 
     fn sign_in(&mut self, url: &str) -> Visit {

@@ -11,6 +11,7 @@ mod forger;
 mod programs;
 mod service;
 
+use attacker::USER;
 use cells::{Case, Kind, Outcome, Setup, Table};
 use cloud::Cloud;
 use forger::{Forger, Lies};
@@ -70,4 +71,24 @@ fn python3_saml_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
 #[test]
 fn python3_saml_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
     table(Kind::Python3Saml, "post", &mut Forger::new());
+}
+
+/// A hand-over sheet promises that a service is set up by following it.
+fn sheets(real: &mut dyn Cloud) {
+    for name_id in ["email", "persistent", "transient"] {
+        let setup = Setup { binding: "redirect", requests: "signed", name_id };
+        let page = Service::start_by_sheet(Kind::Mellon, setup, real).page(real);
+        // What the sheet's directives make of the attributes.
+        assert!(page.contains(&format!("\nmail={USER}\n")), "{name_id}: {page}");
+        if name_id != "persistent" {
+            assert!(page.contains(&format!("\nREMOTE_USER={USER}\n")), "{name_id}: {page}");
+        }
+        let page = Service::start_by_sheet(Kind::Python3Saml, setup, real).page(real);
+        assert!(page.contains(USER), "{name_id}: {page}");
+    }
+}
+
+#[test]
+fn services_set_up_by_their_hand_over_sheets_work() {
+    sheets(&mut Forger::new());
 }

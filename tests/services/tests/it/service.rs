@@ -1,6 +1,6 @@
 //! Services as programs, all started and asked in the one way of `interop/README.md`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -27,12 +27,26 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the service, makes it and `cloud` known to each other, and waits until it answers.
+    /// Starts the service, makes it and `cloud` known to each other by metadata, and waits until it answers.
     pub(crate) fn start(kind: Kind, setup: Setup, cloud: &mut dyn Cloud) -> Self {
+        Self::start_by(kind, setup, cloud, false)
+    }
+
+    /// The same, and the service is set up as its hand-over sheet says.
+    pub(crate) fn start_by_sheet(kind: Kind, setup: Setup, cloud: &mut dyn Cloud) -> Self {
+        Self::start_by(kind, setup, cloud, true)
+    }
+
+    fn start_by(kind: Kind, setup: Setup, cloud: &mut dyn Cloud, by_sheet: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (own, idp) = (folder.path().join("sp.xml"), folder.path().join("idp.xml"));
         let attacker = Attacker::new();
-        let mut child = command(kind)
+        let sheet = folder.path().join("sheet.txt");
+        let mut command = command(kind);
+        if by_sheet {
+            command.arg("--sheet").arg(&sheet);
+        }
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--public-url", &attacker.origin()])
             .args(["--binding", setup.binding, "--requests", setup.requests, "--name-id", setup.name_id])
             .arg("--metadata-out")
@@ -58,9 +72,15 @@ impl Service {
             std::thread::sleep(Duration::from_millis(10));
         }
         cloud.add(kind, setup, &own);
-        let new = folder.path().join("idp.new");
-        std::fs::write(&new, cloud.metadata()).unwrap();
-        std::fs::rename(new, idp).unwrap();
+        let appear = |path: &Path, text: String| {
+            let new = path.with_extension("new");
+            std::fs::write(&new, text).unwrap();
+            std::fs::rename(new, path).unwrap();
+        };
+        appear(&idp, cloud.metadata());
+        if by_sheet {
+            appear(&sheet, cloud.sheet(kind.name()));
+        }
 
         let ready =
             out.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{} is not ready: {:?}", kind.name(), talk(&said)));
@@ -75,6 +95,13 @@ impl Service {
         self.forget();
         let visit = cloud.sign_in(&self.secret);
         self.judge(case, &visit)
+    }
+
+    /// Has `cloud` sign the user in and gives back the page that the user then sees.
+    pub(crate) fn page(&self, cloud: &mut dyn Cloud) -> String {
+        let visit = cloud.sign_in(&self.secret);
+        assert_eq!(visit.status, 200, "{visit:?} {:?}", talk(&self.said));
+        visit.page
     }
 
     /// Sends the last answer again.
