@@ -78,6 +78,12 @@ impl Directory {
         self.read(move |tx| Ok(Org::of(tx, &org).find::<Key>(Key::state.eq(&KeyState::Retired).negate())?)).await
     }
 
+    /// Every key of an organization, or of the cloud, for one use, retired ones included, oldest first.
+    pub async fn keys_of(&self, org: &OrgId, usage: KeyUse) -> Result<Vec<Key>> {
+        let org = org.clone();
+        self.read(move |tx| Ok(Org::of(tx, &org).find::<Key>(Key::usage.eq(&usage))?)).await
+    }
+
     /// Adds a key that is published but not used yet.
     pub async fn add_key(&self, actor: &Actor, org: &OrgId, new: NewKey) -> Result<Key> {
         let key = new.seal(org, KeyState::Upcoming, self.master(), self.now());

@@ -28,6 +28,7 @@ pub mod services;
 pub mod signin;
 pub mod store;
 pub mod table;
+mod tidy;
 pub mod time;
 pub mod value;
 pub mod values;

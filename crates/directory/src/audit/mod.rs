@@ -3,6 +3,9 @@
 //! Owns the event, its canonical form, its hash, and how a chain continues. A chain belongs to one writer process; only that writer
 //! appends, in the commit of what the event reports. Must not know how events are stored.
 
+pub mod log;
+pub mod verify;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

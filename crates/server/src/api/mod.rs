@@ -23,8 +23,10 @@
 //! must be made by [`answer::once_only`].
 
 pub mod answer;
+mod audit;
 pub mod body;
 pub mod caller;
+mod explain;
 mod failure;
 mod fields;
 mod idempotency;
@@ -69,7 +71,7 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
 
 /// Every resource of an organization.
 fn organization_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().merge(organizations::routes())
+    OpenApiRouter::new().merge(organizations::routes()).merge(audit::routes()).merge(explain::routes())
 }
 
 fn described(document: &OpenApi) -> Router<Shared> {

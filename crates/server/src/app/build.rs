@@ -84,5 +84,6 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
         stopping: opened.stopping,
         directory,
     });
-    Ok(super::serve_app(app))
+    let newest = app.directory.newest_checkpoint().await.map_err(failure)?;
+    Ok(super::serve_app(app, newest))
 }

@@ -6,13 +6,15 @@
 mod build;
 mod keys;
 mod organizations;
+mod tasks;
 
 use std::sync::Arc;
 
-use latchkey_directory::{Directory, OrgId};
+use latchkey_directory::{Directory, OrgId, Timestamp};
 use latchkey_wire::{Bytes, Pin};
 
 use crate::cloud::document::{Documents, RootChain};
+use crate::serve::health::{Check, ClockCheck, unix_now};
 use crate::serve::settings::Settings;
 use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
@@ -20,6 +22,9 @@ use crate::signin::seal::SealKeys;
 pub use build::{build, open_store};
 pub use keys::{KeyCache, OrgKeys, Root, ed25519};
 pub use organizations::new_key;
+
+/// So far the clock may be before the newest audit checkpoint.
+const CLOCK_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 
 /// The oldest connector that may enroll.
 pub const MIN_CONNECTOR: &str = "0.1.0";
@@ -101,16 +106,27 @@ impl App {
 }
 
 /// What the shell serves: every concern's routes.
-fn serve_app(app: Arc<App>) -> crate::serve::App {
-    let directory = app.directory.clone();
+fn serve_app(app: Arc<App>, newest_checkpoint: Option<Timestamp>) -> crate::serve::App {
+    let mut checks: Vec<Arc<dyn Check>> = vec![Arc::new(tasks::StoreCheck(Arc::clone(&app)))];
+    if let Some(newest) = newest_checkpoint {
+        let seconds = newest.minus(CLOCK_TOLERANCE).millis() / 1000;
+        let what = "the audit log has a checkpoint of that time";
+        checks.push(Arc::new(ClockCheck::against(seconds, what, app.settings.accept_clock, unix_now)));
+    }
+    tokio::spawn(tasks::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
     let public = public.merge(crate::cloud::routes()).merge(crate::enroll::routes());
     let public = public.merge(crate::saml::routes()).merge(crate::signin::routes());
     crate::serve::App {
         cloud_key: app.cloud_key(),
         public: public.with_state(Arc::clone(&app)),
-        operator: operator.with_state(app),
-        checks: Vec::new(),
-        at_stop: Some(Box::pin(async move { directory.store().close().await })),
+        operator: operator.with_state(Arc::clone(&app)),
+        checks,
+        at_stop: Some(Box::pin(async move {
+            if let Err(error) = app.checkpoint_all().await {
+                tracing::warn!(%error, "no last checkpoint was written");
+            }
+            app.directory.store().close().await;
+        })),
     }
 }

@@ -156,7 +156,6 @@ pub(super) fn home<'a>(app: &'a App, org: &'a OrgId) -> Home<'a> {
 }
 
 /// A transaction that there is not.
-#[expect(clippy::needless_pass_by_value, reason = "it stands where `map_err` wants a function of the error")]
 pub(super) fn of_txn(error: TxnError) -> Problem {
     Problem::of(error.code()).reason(error)
 }

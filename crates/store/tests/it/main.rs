@@ -8,5 +8,6 @@
 
 #[macro_use]
 mod conformance;
+mod audit;
 mod postgres;
 mod sqlite;

@@ -1,0 +1,136 @@
+//! What a code means, and what happened under a reference: whose fault it is and how to mend it.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Shared;
+use super::caller::Call;
+use super::query::Plain;
+use super::scope::AuditRead;
+use crate::code::{Code, Own};
+use crate::problem::Result;
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(explain))
+}
+
+/// An explanation.
+#[derive(Debug, Serialize, ToSchema)]
+struct Explanation {
+    /// The code.
+    code: String,
+    /// What it means.
+    title: String,
+    /// Whose turn it is: `administrator`, `device`, `service`, `operator` or `caller`.
+    fault: &'static str,
+    /// How to mend it.
+    fix: String,
+    /// What the person in front of the device reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<String>,
+    /// The reference that was asked for.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
+    /// When it happened, RFC 3339; the first of its minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    /// What was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<String>,
+    /// The token, device or service it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    /// The full reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// How many times within that minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    /// From which network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+}
+
+/// A code or a reference, explained.
+#[utoipa::path(get, path = "/explain/{what}", tag = "audit", responses((status = 200, body = Explanation)))]
+async fn explain(
+    call: Call<AuditRead>,
+    State(app): State<Shared>,
+    Path((_org, what)): Path<(String, String)>,
+    _query: Plain,
+) -> Result<Json<Explanation>> {
+    let what = what.trim();
+    if let Ok(code) = what.to_ascii_uppercase().parse::<Code>() {
+        return Ok(Json(of_code(code.as_str(), Some(code))));
+    }
+    let refusal = app.directory.refusal_under(&call.org, what).await?;
+    let known = refusal.code.parse::<Code>().ok();
+    Ok(Json(Explanation {
+        reference: Some(what.to_owned()),
+        at: Some(refusal.at.to_string()),
+        action: refusal.action,
+        subject: Some(refusal.subject).filter(|subject| !subject.is_empty()),
+        detail: Some(refusal.detail).filter(|detail| !detail.is_empty()),
+        count: Some(refusal.count),
+        network: Some(refusal.network).filter(|network| !network.is_empty()),
+        ..of_code(&refusal.code, known)
+    }))
+}
+
+fn of_code(text: &str, code: Option<Code>) -> Explanation {
+    let person = match code {
+        Some(Code::Shared(code)) => Some(code.person().to_owned()),
+        Some(Code::Saml(entry)) => Some(entry.person.to_owned()),
+        Some(Code::Own(_)) | None => None,
+    };
+    Explanation {
+        code: text.to_owned(),
+        title: code.map_or("a code of another version", Code::title).to_owned(),
+        fault: fault(text, code),
+        fix: code.map_or("see the reference of that version", Code::fix).to_owned(),
+        person,
+        reference: None,
+        at: None,
+        action: None,
+        subject: None,
+        detail: None,
+        count: None,
+        network: None,
+    }
+}
+
+/// Whose turn it is. Follows from the code's area; a few within an area are somebody else's.
+fn fault(text: &str, code: Option<Code>) -> &'static str {
+    match code {
+        Some(Code::Saml(_)) => "service",
+        Some(Code::Own(Own::Api500)) => "operator",
+        Some(Code::Own(_)) => "caller",
+        _ => match text.split('-').nth(1).unwrap_or_default() {
+            "NODE" | "CLOUD" => "operator",
+            "CONN" | "TOKEN" | "NONCE" | "DEVICE" => "device",
+            "API" | "AUTH" => "caller",
+            _ => "administrator",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_an_owner_and_a_way_out() {
+        for code in latchkey_wire::Code::ALL {
+            let explanation = of_code(code.as_str(), Some(Code::Shared(*code)));
+            assert!(!explanation.fix.is_empty() && explanation.person.is_some(), "{code}");
+        }
+        assert_eq!(of_code("LK-SAML-011", "LK-SAML-011".parse().ok()).fault, "service");
+        assert_eq!(of_code("LK-CONN-012", "LK-CONN-012".parse().ok()).fault, "device");
+        assert_eq!(of_code("LK-NODE-001", "LK-NODE-001".parse().ok()).fault, "operator");
+        assert_eq!(of_code("LK-FUTURE-1", None).title, "a code of another version");
+    }
+}
