@@ -195,6 +195,8 @@ impl Context {
     pub(crate) fn answer(&self, value: &Value) {
         if self.output.json {
             self.output.document(value);
+        } else if value["would"].is_object() {
+            self.output.text(&show::dry_run(value));
         } else {
             self.output.text(&show::document(value));
         }

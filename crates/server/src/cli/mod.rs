@@ -119,7 +119,8 @@ pub fn main() -> Exit {
             let output = Output { json: cli.globals.json };
             match run(cli, output) {
                 Ok(()) => Exit::DONE,
-                Err(failure) => output.failure(&failure),
+                Err(failure) if output.json => output.failure(&failure),
+                Err(failure) => output.failure(&with_flags(failure)),
             }
         }
         Err(error) => {
@@ -165,6 +166,28 @@ fn run(cli: Cli, output: Output) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// A server names wrong fields; a person typed flags. `/max_uses` is `--max-uses` to her.
+fn with_flags(mut failure: Failure) -> Failure {
+    if failure.errors.is_empty() || failure.status.is_none() {
+        return failure;
+    }
+    for error in &mut failure.errors {
+        let field = error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let flag = match field {
+            "emails" | "domains" | "platforms" | "networks" | "groups" | "jit_groups" | "scopes" => {
+                field.trim_end_matches('s').to_owned()
+            }
+            other => other.trim_end_matches("_at").trim_end_matches("_s").to_owned(),
+        };
+        error.pointer = format!("--{}", flag.replace('_', "-"));
+    }
+    if failure.fix.starts_with("See the `errors`") {
+        let flags: Vec<&str> = failure.errors.iter().map(|error| error.pointer.as_str()).collect();
+        failure.fix = format!("mend {}", flags.join(", "));
+    }
+    failure
 }
 
 /// What clap did not understand, in one sentence, and the help that lists what there is.
@@ -216,6 +239,15 @@ mod tests {
         let mut missing = Vec::new();
         look(&Cli::command(), "", &mut missing);
         assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_wrong_field_is_told_as_the_flag_that_was_typed() {
+        let document = serde_json::json!({"code": "LK-API-010", "detail": "x", "fix": "See the `errors` of the answer.", "errors": [
+            {"pointer": "/max_uses", "code": "LK-API-010", "detail": "d"}, {"pointer": "/domains/0", "code": "LK-API-010", "detail": "d"},
+            {"pointer": "/expires_at", "code": "LK-API-010", "detail": "d"}, {"pointer": "/retire_after_s", "code": "LK-API-010", "detail": "d"}]});
+        let failure = with_flags(Failure::of_document(422, &document).unwrap());
+        assert_eq!(failure.fix, "mend --max-uses, --domain, --expires, --retire-after");
     }
 
     #[test]

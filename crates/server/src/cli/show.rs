@@ -8,6 +8,22 @@ use serde_json::Value;
 /// A column: its head and the member it shows; a `.` goes into a member of a member.
 pub(crate) type Column = (&'static str, &'static str);
 
+/// What a person looks for first; the rest follows by name.
+const FIRST: [&str; 12] = [
+    "name",
+    "slug",
+    "login_name",
+    "display_name",
+    "code",
+    "title",
+    "description",
+    "host",
+    "state",
+    "status",
+    "verification",
+    "id",
+];
+
 /// Rows as a table.
 pub(crate) fn table(columns: &[Column], rows: &[Value]) -> String {
     let head = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
@@ -39,6 +55,8 @@ pub(crate) fn document(value: &Value) -> String {
     };
     let width = members.keys().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
+    let mut members: Vec<_> = members.iter().collect();
+    members.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     for (name, value) in members {
         let name = clean(name);
         match value {
@@ -57,6 +75,19 @@ pub(crate) fn document(value: &Value) -> String {
             }
             _ => out.push_str(&format!("{name:width$}  {}\n", cell(Some(value)))),
         }
+    }
+    out
+}
+
+/// What a dry run found: counts, and a sample by name.
+pub(crate) fn dry_run(value: &Value) -> String {
+    let mut out = "Nothing was changed. This would have:\n".to_owned();
+    for (what, count) in value["would"].as_object().into_iter().flatten() {
+        out.push_str(&format!("  {} {}\n", clean(what), cell(Some(count))));
+    }
+    for one in value["sample"].as_array().into_iter().flatten() {
+        let name = FIRST.iter().find_map(|name| one.get(name)).unwrap_or(one);
+        out.push_str(&format!("  - {}\n", cell(Some(name))));
     }
     out
 }
@@ -113,6 +144,13 @@ mod tests {
         assert!(text.contains("domains  a, b\n"), "{text}");
         assert!(text.contains("open     no\n"), "{text}");
         assert!(text.contains("events\n  - code x, n 2\n"), "{text}");
+    }
+
+    #[test]
+    fn what_a_person_looks_for_comes_first() {
+        assert_eq!(document(&json!({"a": 1, "id": 2, "name": "x"})), "name  x\nid    2\na     1\n");
+        let would = json!({"would": {"removed": 2}, "sample": [{"id": "1", "host": "pc"}, "two"]});
+        assert_eq!(dry_run(&would), "Nothing was changed. This would have:\n  removed 2\n  - pc\n  - two\n");
     }
 
     #[test]
