@@ -117,4 +117,4 @@ impl Error {
 }
 
 /// The answer of an application service.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

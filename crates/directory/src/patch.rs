@@ -3,9 +3,9 @@
 //! Owns telling "not named" from "taken away". Must not know the field.
 
 use serde::{Deserialize, Deserializer};
-use utoipa::PartialSchema;
 
-/// What becomes of a field. As a member of a request it needs `#[serde(default)]`.
+/// What becomes of a field. As a member of a request it needs `#[serde(default)]`, and for the API's description
+/// `#[schema(value_type = Option<T>)]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Patch<T> {
     /// It stays: it was not named.
@@ -48,11 +48,3 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
         Option::deserialize(deserializer).map(|value| value.map_or(Self::Clear, Self::Set))
     }
 }
-
-impl<T: PartialSchema> PartialSchema for Patch<T> {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        T::schema()
-    }
-}
-
-impl<T: utoipa::ToSchema> utoipa::ToSchema for Patch<T> {}

@@ -30,7 +30,9 @@ pub const fn status(code: Code) -> StatusCode {
             Wire::Cloud503 | Wire::Node001 => StatusCode::SERVICE_UNAVAILABLE,
             Wire::Enroll018 | Wire::Bind018 => StatusCode::TOO_MANY_REQUESTS,
             Wire::Api001 | Wire::Api003 => StatusCode::BAD_REQUEST,
-            Wire::Api010 => StatusCode::UNPROCESSABLE_ENTITY,
+            Wire::Api010 | Wire::Token001 | Wire::Token002 | Wire::Token003 | Wire::Token004 => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Wire::Api011 => StatusCode::CONFLICT,
             // Verified, but refused.
             _ => StatusCode::FORBIDDEN,

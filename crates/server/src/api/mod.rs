@@ -26,13 +26,16 @@ pub mod answer;
 mod audit;
 pub mod body;
 pub mod caller;
+mod domains;
 mod explain;
 mod failure;
 mod fields;
 mod idempotency;
 mod organizations;
+mod policy;
 pub mod query;
 pub mod scope;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -71,7 +74,13 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
 
 /// Every resource of an organization.
 fn organization_routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().merge(organizations::routes()).merge(audit::routes()).merge(explain::routes())
+    OpenApiRouter::new()
+        .merge(organizations::routes())
+        .merge(audit::routes())
+        .merge(domains::routes())
+        .merge(explain::routes())
+        .merge(policy::routes())
+        .merge(tokens::routes())
 }
 
 fn described(document: &OpenApi) -> Router<Shared> {

@@ -13,9 +13,13 @@ use zeroize::Zeroizing;
 use super::{App, KeyCache, Root};
 use crate::code::Own;
 use crate::exit::{Failure, Result};
+use crate::net::dns::DomainCheck;
 use crate::serve::Opened;
 use crate::serve::settings::Settings;
 use crate::signin::seal::SealKeys;
+
+/// How many passwords are tried at once.
+const PASSWORDS_AT_ONCE: usize = 2;
 
 /// Opens the store that the settings name.
 pub async fn open_store(settings: &Settings, file: &std::path::Path) -> Result<Arc<dyn Store>> {
@@ -69,6 +73,8 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
         }
     };
     let app = Arc::new(App {
+        domain_check: DomainCheck::new(opened.settings.dns_server),
+        password_work: tokio::sync::Semaphore::new(PASSWORDS_AT_ONCE),
         settings: Arc::clone(&opened.settings),
         iss: cloud.iss,
         public_urls: vec![origin],

@@ -6,6 +6,7 @@
 mod build;
 mod keys;
 mod organizations;
+mod recheck;
 mod tasks;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use latchkey_directory::{Directory, OrgId, Timestamp};
 use latchkey_wire::{Bytes, Pin};
 
 use crate::cloud::document::{Documents, RootChain};
+use crate::net::dns::DomainCheck;
 use crate::serve::health::{Check, ClockCheck, unix_now};
 use crate::serve::settings::Settings;
 use crate::serve::tls::TlsKeys;
@@ -57,6 +59,10 @@ pub struct App {
     pub saml: crate::saml::Saml,
     /// The TLS keys that the cloud document lists.
     pub tls_keys: TlsKeys,
+    /// Looks for the records of domains.
+    pub domain_check: DomainCheck,
+    /// How many passwords may be tried at once: each takes a core and 64 MiB for a good part of a second.
+    pub password_work: tokio::sync::Semaphore,
     /// Becomes true when the server is told to stop: long answers end then.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -114,6 +120,7 @@ fn serve_app(app: Arc<App>, newest_checkpoint: Option<Timestamp>) -> crate::serv
         checks.push(Arc::new(ClockCheck::against(seconds, what, app.settings.accept_clock, unix_now)));
     }
     tokio::spawn(tasks::run(Arc::clone(&app)));
+    tokio::spawn(recheck::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
     let public = public.merge(crate::cloud::routes()).merge(crate::enroll::routes());
     let public = public.merge(crate::saml::routes()).merge(crate::signin::routes());
