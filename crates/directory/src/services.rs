@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as JsonValue;
 use utoipa::ToSchema;
 
-use crate::audit::{Actor, NewEvent};
+use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
+use crate::intent::Intent;
 use crate::query::Filter;
-use crate::records::{Entitlement, Group, Service, Session, User};
+use crate::records::{Entitlement, Group, Membership, Service, Session, User};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
@@ -29,6 +30,8 @@ use crate::{Directory, Error, FieldProblem, Result};
 pub struct Described {
     /// The entity id in it.
     pub entity_id: String,
+    /// The consumer addresses in it that are answered to, for people to read.
+    pub acs: Vec<String>,
     /// The document.
     pub metadata: Vec<u8>,
     /// From where it is refreshed.
@@ -66,6 +69,14 @@ impl Default for ServiceSettings {
     }
 }
 
+/// Beside the settings in their column: the consumer addresses, so that they can be shown without reading metadata.
+const ACS: &str = "acs";
+
+fn acs_of(service: &Service) -> Vec<String> {
+    let list = service.settings.get(ACS).and_then(JsonValue::as_array);
+    list.into_iter().flatten().filter_map(|url| url.as_str().map(str::to_owned)).collect()
+}
+
 impl ServiceSettings {
     /// Of a service's record. What is missing has its default.
     pub fn of(service: &Service) -> Result<Self> {
@@ -74,11 +85,14 @@ impl ServiceSettings {
             .map_err(|e| Error::Store(StoreError::Corrupt(format!("settings of service {}: {e}", service.id))))
     }
 
-    fn to_column(&self) -> Json<BTreeMap<String, JsonValue>> {
-        match serde_json::to_value(self).expect("settings are plain values") {
-            JsonValue::Object(map) => Json(map.into_iter().collect()),
-            _ => unreachable!("a structure becomes an object"),
-        }
+    /// The column, with what is shown of the metadata beside the settings.
+    fn to_column(&self, acs: &[String]) -> Json<BTreeMap<String, JsonValue>> {
+        let JsonValue::Object(map) = serde_json::to_value(self).expect("settings are plain values") else {
+            unreachable!("a structure becomes an object");
+        };
+        let mut column: BTreeMap<_, _> = map.into_iter().collect();
+        column.insert(ACS.to_owned(), acs.into());
+        Json(column)
     }
 }
 
@@ -162,6 +176,8 @@ pub struct ServiceView {
     pub protocol: String,
     /// Its entity id.
     pub entity_id: String,
+    /// The consumer addresses in its metadata.
+    pub acs: Vec<String>,
     /// From where its metadata is refreshed.
     pub metadata_url: Option<String>,
     /// SHA-256 of its metadata, in hexadecimal.
@@ -324,6 +340,7 @@ fn views<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, services: Vec<Service>) -> Res
             let settings = ServiceSettings::of(&service)?;
             Ok(ServiceView {
                 entitle: entitled.remove(&service.id).unwrap_or_default(),
+                acs: acs_of(&service),
                 metadata_sha256: hex(&service.metadata_sha256),
                 metadata_pending_sha256: service.metadata_pending.as_ref().map(|pending| hex(&sha256(&pending.0))),
                 id: service.id,
@@ -403,10 +420,10 @@ fn must_be_free(tx: &mut dyn WriteTx, service: &Service) -> Result<()> {
 
 impl Directory {
     /// Makes a service. A name or entity id that is there already is [`Error::Exists`].
-    pub async fn create_service(&self, actor: &Actor, org: &OrgId, new: NewService) -> Result<ServiceView> {
+    pub async fn create_service(&self, intent: &Intent, org: &OrgId, new: NewService) -> Result<ServiceView> {
         let name = service_name(&new.name).map_err(|wrong| Error::Invalid(vec![wrong]))?;
-        let (actor, org) = (actor.clone(), org.clone());
-        self.write(move |tx| {
+        let (intent, org) = (intent.clone(), org.clone());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let NewService { described, settings, min_evidence, entitle: whom, .. } = new.clone();
             let service = Service {
@@ -419,7 +436,7 @@ impl Directory {
                 metadata: Blob(described.metadata),
                 metadata_url: described.metadata_url,
                 metadata_pending: None,
-                settings: settings.to_column(),
+                settings: settings.to_column(&described.acs),
                 min_evidence,
                 created_at: now,
                 updated_at: now,
@@ -429,7 +446,7 @@ impl Directory {
             Org::of(tx, &org).add(&service)?;
             entitle(tx, &service, whom, now)?;
             Org::of(tx, &org).audit(
-                NewEvent::new(&actor, "service.add", service.id.clone())
+                NewEvent::new(&intent.actor, "service.add", service.id.clone())
                     .with("name", &service.name)
                     .with("entity_id", &service.entity_id),
             );
@@ -471,24 +488,23 @@ impl Directory {
         self.read(move |tx| Ok(Org::of(tx, &org).one::<Service>(Service::entity_id.eq(&entity_id))?)).await
     }
 
-    /// Changes a service. `unless_changed`, when given, must still be its `updated_at`.
+    /// Changes a service.
     pub async fn change_service(
         &self,
-        actor: &Actor,
+        intent: &Intent,
         org: &OrgId,
         which: &str,
         change: ServiceChange,
-        unless_changed: Option<Timestamp>,
     ) -> Result<ServiceView> {
         let name = change.name.as_deref().map(service_name).transpose().map_err(|wrong| Error::Invalid(vec![wrong]))?;
-        let (actor, org, which) = (actor.clone(), org.clone(), which.to_owned());
-        self.write(move |tx| {
+        let (intent, org, which) = (intent.clone(), org.clone(), which.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let change = change.clone();
             let mut service = find_service(tx, &org, &which)?;
-            if unless_changed.is_some_and(|seen| seen != service.updated_at) {
-                return Err(Error::Changed { noun: "service" });
-            }
+            let before = view(tx, service.clone())?;
+            intent.condition.check("service", &before)?;
+            let mut acs = before.acs;
             if let Some(name) = &name {
                 service.name.clone_from(name);
             }
@@ -496,12 +512,15 @@ impl Directory {
                 service.entity_id = described.entity_id;
                 service.metadata_sha256 = sha256(&described.metadata);
                 service.metadata = Blob(described.metadata);
-                service.metadata_url = described.metadata_url.or(service.metadata_url);
+                service.metadata_url = described.metadata_url;
                 service.metadata_pending = None;
+                acs = described.acs;
             }
-            if let Some(settings) = &change.settings {
-                service.settings = settings.to_column();
-            }
+            let settings = match change.settings {
+                Some(settings) => settings,
+                None => ServiceSettings::of(&service)?,
+            };
+            service.settings = settings.to_column(&acs);
             if let Some(level) = change.min_evidence {
                 service.min_evidence = level;
             }
@@ -514,26 +533,28 @@ impl Directory {
             }
             let mut ours = Org::of(tx, &org);
             ours.replace(&service)?;
-            ours.audit(NewEvent::new(&actor, "service.set", service.id.clone()).with("name", &service.name));
+            ours.audit(NewEvent::new(&intent.actor, "service.set", service.id.clone()).with("name", &service.name));
             view(tx, service)
         })
         .await
     }
 
     /// Deletes a service and its entitlements, and ends the sessions that were for it.
-    pub async fn delete_service(&self, actor: &Actor, org: &OrgId, which: &str) -> Result<()> {
-        let (actor, org, which) = (actor.clone(), org.clone(), which.to_owned());
-        self.write(move |tx| {
+    pub async fn delete_service(&self, intent: &Intent, org: &OrgId, which: &str) -> Result<ServiceView> {
+        let (intent, org, which) = (intent.clone(), org.clone(), which.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let service = find_service(tx, &org, &which)?;
+            let last = view(tx, service.clone())?;
+            intent.condition.check("service", &last)?;
             let mut ours = Org::of(tx, &org);
             let open = Session::service_id.eq(&service.id).and(Session::ended_at.is_null());
             let end = [Session::ended_at.set(&Some(now)), Session::ended_reason.set(&Some("service".to_owned()))];
             ours.update::<Session>(open, &end)?;
             ours.delete::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
             ours.delete::<Service>(Service::id.eq(&service.id))?;
-            ours.audit(NewEvent::new(&actor, "service.delete", service.id.clone()).with("name", &service.name));
-            Ok(())
+            ours.audit(NewEvent::new(&intent.actor, "service.delete", service.id.clone()).with("name", &service.name));
+            Ok(last)
         })
         .await
     }
@@ -542,14 +563,14 @@ impl Directory {
     /// whose hash was approved, so that nobody approves what he did not see.
     pub async fn refresh_service(
         &self,
-        actor: &Actor,
+        intent: &Intent,
         org: &OrgId,
         which: &str,
         fetched: Described,
         approved: Option<Bytes<32>>,
     ) -> Result<(Refreshed, ServiceView)> {
-        let (actor, org, which) = (actor.clone(), org.clone(), which.to_owned());
-        self.write(move |tx| {
+        let (intent, org, which) = (intent.clone(), org.clone(), which.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let mut service = find_service(tx, &org, &which)?;
             let hash = sha256(&fetched.metadata);
@@ -566,6 +587,7 @@ impl Directory {
                     service.metadata = Blob(fetched.metadata.clone());
                     service.metadata_sha256 = hash;
                     service.metadata_pending = None;
+                    service.settings = ServiceSettings::of(&service)?.to_column(&fetched.acs);
                     must_be_free(tx, &service)?;
                     Refreshed::Applied
                 }
@@ -580,7 +602,7 @@ impl Directory {
             let mut ours = Org::of(tx, &org);
             ours.replace(&service)?;
             ours.audit(
-                NewEvent::new(&actor, "service.refresh", service.id.clone())
+                NewEvent::new(&intent.actor, "service.refresh", service.id.clone())
                     .with("name", &service.name)
                     .with("metadata_sha256", hex(&hash))
                     .with("applied", outcome == Refreshed::Applied),
@@ -603,13 +625,13 @@ impl Directory {
     /// Lets somebody use a service. Doing it twice is [`Error::Exists`].
     pub async fn add_entitlement(
         &self,
-        actor: &Actor,
+        intent: &Intent,
         org: &OrgId,
         which: &str,
         whom: Entitled,
     ) -> Result<EntitlementView> {
-        let (actor, org, which) = (actor.clone(), org.clone(), which.to_owned());
-        self.write(move |tx| {
+        let (intent, org, which) = (intent.clone(), org.clone(), which.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let service = find_service(tx, &org, &which)?;
             let Some((kind, subject)) = subject(tx, &org, &whom)? else {
@@ -622,7 +644,7 @@ impl Directory {
             }
             entitle(tx, &service, [(kind, subject.clone())], now)?;
             Org::of(tx, &org).audit(
-                NewEvent::new(&actor, "service.entitle", service.id.clone())
+                NewEvent::new(&intent.actor, "service.entitle", service.id.clone())
                     .with("name", &service.name)
                     .with("to", whom.to_string()),
             );
@@ -634,21 +656,53 @@ impl Directory {
     }
 
     /// Takes an entitlement back.
-    pub async fn remove_entitlement(&self, actor: &Actor, org: &OrgId, which: &str, id: &str) -> Result<()> {
-        let (actor, org, which, id) = (actor.clone(), org.clone(), which.to_owned(), id.to_owned());
-        self.write(move |tx| {
+    pub async fn remove_entitlement(
+        &self,
+        intent: &Intent,
+        org: &OrgId,
+        which: &str,
+        id: &str,
+    ) -> Result<EntitlementView> {
+        let (intent, org, which, id) = (intent.clone(), org.clone(), which.to_owned(), id.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let service = find_service(tx, &org, &which)?;
+            let lines = entitlements(tx, &org, std::slice::from_ref(&service.id))?;
+            let line = lines.into_iter().map(|(_, line)| line).find(|line| line.id == id);
+            let line = line.ok_or_else(|| Error::not_found("entitlement", id.clone()))?;
+            intent.condition.check("entitlement", &line)?;
             let mut ours = Org::of(tx, &org);
-            let one = Entitlement::id.eq(&id).and(Entitlement::service_id.eq(&service.id));
-            if ours.delete::<Entitlement>(one)? == 0 {
-                return Err(Error::not_found("entitlement", id.clone()));
-            }
+            ours.delete::<Entitlement>(Entitlement::id.eq(&id).and(Entitlement::service_id.eq(&service.id)))?;
             ours.audit(
-                NewEvent::new(&actor, "service.disentitle", service.id.clone())
+                NewEvent::new(&intent.actor, "service.disentitle", service.id.clone())
                     .with("name", &service.name)
                     .with("entitlement", &id),
             );
-            Ok(())
+            Ok(line)
+        })
+        .await
+    }
+
+    /// A user with the names of his groups, and whether he is entitled to the service: for a look at what it would be told.
+    pub async fn user_for_service(&self, org: &OrgId, service: &str, user: &str) -> Result<(User, Vec<String>, bool)> {
+        let (org, which, user) = (org.clone(), service.to_owned(), user.to_owned());
+        self.read(move |tx| {
+            let service = find_service(tx, &org, &which)?;
+            let Some((_, id)) = subject(tx, &org, &Entitled::User(user.clone()))? else {
+                return Err(Error::field("/user", format!("there is no user {user}")));
+            };
+            let mut ours = Org::of(tx, &org);
+            let user = ours.get::<User>(&id)?.ok_or_else(|| Error::not_found("user", user.clone()))?;
+            let member = ours.find::<Membership>(Membership::user_id.eq(&id))?;
+            let ids: Vec<_> = member.into_iter().map(|row| row.group_id).collect();
+            let groups = ours.find::<Group>(Group::id.one_of(&ids))?.into_iter().map(|group| group.name).collect();
+            let lines = ours.find::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
+            let entitled = lines.iter().any(|line| match line.kind {
+                EntitlementKind::Everyone => true,
+                EntitlementKind::User => line.subject == id,
+                EntitlementKind::Group => ids.contains(&line.subject),
+            });
+            let may = entitled && user.status == UserStatus::Active;
+            Ok((user, groups, may))
         })
         .await
     }
@@ -680,7 +734,7 @@ mod tests {
     fn settings_that_are_missing_have_their_default() {
         let settings: ServiceSettings = serde_json::from_str("{}").unwrap();
         assert_eq!(settings, ServiceSettings::default());
-        let JsonValue::Object(column) = serde_json::to_value(settings.to_column()).unwrap() else { panic!() };
+        let JsonValue::Object(column) = serde_json::to_value(settings.to_column(&[])).unwrap() else { panic!() };
         assert_eq!(column["name_id"], "email");
         assert_eq!(column["algorithm"], "rsa-sha256");
     }

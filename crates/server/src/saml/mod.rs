@@ -18,6 +18,7 @@ use latchkey_directory::{Error, OrgId};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::net::fetch::{FetchSettings, Fetcher};
 
 pub use metadata::idp_metadata;
 
@@ -33,6 +34,7 @@ pub struct Saml {
     pub parsed: known::Parsed,
     facts: moka::sync::Cache<OrgId, Arc<OrgFacts>>,
     documents: moka::sync::Cache<metadata::Edition, Arc<Vec<u8>>>,
+    fetcher: std::sync::OnceLock<Fetcher>,
 }
 
 impl Default for Saml {
@@ -41,6 +43,7 @@ impl Default for Saml {
             parsed: known::Parsed::default(),
             facts: moka::sync::Cache::new(REMEMBERED),
             documents: moka::sync::Cache::new(REMEMBERED),
+            fetcher: std::sync::OnceLock::new(),
         }
     }
 }
@@ -54,6 +57,15 @@ pub struct OrgFacts {
 }
 
 impl Saml {
+    /// Fetches services' metadata. Made when it is first needed, since it reads every CA of the machine.
+    pub fn fetcher(&self) -> Result<&Fetcher, Error> {
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher);
+        }
+        let fetcher = Fetcher::new(FetchSettings::default()).map_err(|e| Error::Internal(format!("TLS: {e}")))?;
+        Ok(self.fetcher.get_or_init(|| fetcher))
+    }
+
     /// The facts of an organization, read now or remembered.
     pub async fn facts(&self, app: &App, org: &OrgId) -> Result<Arc<OrgFacts>, Error> {
         if let Some(facts) = self.facts.get(org) {
