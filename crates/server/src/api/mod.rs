@@ -35,10 +35,8 @@ mod organizations;
 mod policy;
 pub mod query;
 pub mod scope;
-    // One line each, so that two who add one do not meet.
-    let mut all = OpenApiRouter::new();
-    all = all.merge(services::routes());
-    all
+mod services;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -77,23 +75,14 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
 
 /// Every resource of an organization.
 fn organization_routes() -> OpenApiRouter<Shared> {
-<<<<<<< HEAD
     OpenApiRouter::new()
         .merge(organizations::routes())
         .merge(audit::routes())
         .merge(domains::routes())
         .merge(explain::routes())
         .merge(policy::routes())
+        .merge(services::routes())
         .merge(tokens::routes())
-=======
-    // One line each, so that two who add one do not meet.
-    let mut all = OpenApiRouter::new();
-    all = all.merge(organizations::routes());
-    all = all.merge(audit::routes());
-    all = all.merge(explain::routes());
-    all = all.merge(services::routes());
-    all
->>>>>>> ca1eb74 (Administer services: metadata by text, address or hand, settings, entitlements, preview, hand-over)
 }
 
 fn described(document: &OpenApi) -> Router<Shared> {
