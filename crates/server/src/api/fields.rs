@@ -93,7 +93,7 @@ mod tests {
         domains: Option<Vec<String>>,
     }
 
-    fn members(value: Value) -> Map<String, Value> {
+    fn members(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn every_wrong_type_is_told() {
-        let error = typed::<Sample>(members(json!({"max_uses": "many", "domains": 3}))).unwrap_err();
+        let error = typed::<Sample>(members(&json!({"max_uses": "many", "domains": 3}))).unwrap_err();
         assert_eq!(error.document()["status"], 422);
         assert_eq!(error.document()["errors"].as_array().unwrap().len(), 2);
-        let sample: Sample = typed(members(json!({"max_uses": 3}))).unwrap();
+        let sample: Sample = typed(members(&json!({"max_uses": 3}))).unwrap();
         assert_eq!((sample.max_uses, sample.domains), (Some(3), None));
     }
 }

@@ -192,7 +192,7 @@ mod tests {
         SamlSettings::parse(&ServiceSettings { name_id: name_id.into(), ..ServiceSettings::default() }).unwrap()
     }
 
-    fn request(more: serde_json::Value) -> RequestFacts {
+    fn request(more: &serde_json::Value) -> RequestFacts {
         let mut facts = serde_json::json!({"i": "_1", "e": "https://sp", "a": "https://sp/acs"});
         facts.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(facts).unwrap()
@@ -207,11 +207,11 @@ mod tests {
         assert_eq!(of(&settings("email"), None).unwrap().value, "anna@acme.example");
         assert_eq!(of(&settings("unspecified:employeeNumber"), None).unwrap().value, "7");
         assert_eq!(of(&settings("unspecified:nothing"), None).unwrap_err().status, StatusCode::RequestDenied);
-        let persistent = request(serde_json::json!({"n": "persistent"}));
+        let persistent = request(&serde_json::json!({"n": "persistent"}));
         let given = of(&settings("email"), Some(&persistent)).unwrap();
         assert_eq!((given.format, given.value.len()), (NameIdFormat::Persistent, 52));
         assert_eq!(given, of(&settings("persistent"), None).unwrap());
-        let email = request(serde_json::json!({"n": "email"}));
+        let email = request(&serde_json::json!({"n": "email"}));
         assert_eq!(of(&settings("persistent"), Some(&email)).unwrap_err().status, StatusCode::InvalidNameIdPolicy);
         let [one, other] = [0, 1].map(|_| of(&settings("transient"), None).unwrap().value);
         assert_ne!(one, other);
@@ -234,7 +234,7 @@ mod tests {
             if let Some(format) = format {
                 hint["f"] = format.into();
             }
-            of(&settings("email"), Some(&request(serde_json::json!({"s": hint})))).map(drop).map_err(|e| e.status)
+            of(&settings("email"), Some(&request(&serde_json::json!({"s": hint})))).map(drop).map_err(|e| e.status)
         };
         let email = Some(NameIdFormat::Email.uri());
         assert_eq!(about("Anna@acme.example", email), Ok(()));
