@@ -3,11 +3,15 @@
 //! Owns their records and states, and that a private half leaves only opened for its one use. Must not know how to sign: the server makes
 //! typed signers of what it gets here.
 
+use serde::Serialize;
+use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
-use crate::audit::{Actor, NewEvent};
+use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
+use crate::intent::Intent;
 use crate::master::{MasterKey, SealedAs};
+use crate::query::{Direction, Filter};
 use crate::records::Key;
 use crate::scope::Org;
 use crate::store::{StoreError, Tx, WriteTx};
@@ -15,6 +19,47 @@ use crate::time::Timestamp;
 use crate::value::Blob;
 use crate::values::{KeyState, KeyUse};
 use crate::{Directory, Error, Result};
+
+/// A key without its private half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyView {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub r#use: KeyUse,
+    /// `ed25519`, `rsa-2048` or `p-256`.
+    pub algorithm: String,
+    /// Where it stands.
+    pub state: KeyState,
+    /// SHA-256 of the certificate, or of the public key, in hexadecimal with colons.
+    pub fingerprint_sha256: String,
+    /// When it was made.
+    #[schema(value_type = String)]
+    pub created_at: Timestamp,
+    /// When it came into use.
+    #[schema(value_type = Option<String>)]
+    pub activated_at: Option<Timestamp>,
+    /// When it went out of use.
+    #[schema(value_type = Option<String>)]
+    pub retired_at: Option<Timestamp>,
+}
+
+impl From<&Key> for KeyView {
+    fn from(key: &Key) -> Self {
+        let hash = latchkey_wire::bytes::sha256(&key.public.0);
+        let pairs: Vec<_> = hash.0.iter().map(|byte| format!("{byte:02X}")).collect();
+        Self {
+            id: key.id.clone(),
+            r#use: key.usage,
+            algorithm: key.algorithm.clone(),
+            state: key.state,
+            fingerprint_sha256: pairs.join(":"),
+            created_at: key.created_at,
+            activated_at: key.activated_at,
+            retired_at: key.retired_at,
+        }
+    }
+}
 
 /// A key that was just made, before it is sealed.
 pub struct NewKey {
@@ -84,57 +129,70 @@ impl Directory {
         self.read(move |tx| Ok(Org::of(tx, &org).find::<Key>(Key::usage.eq(&usage))?)).await
     }
 
+    /// Every key of an organization, oldest first.
+    pub async fn keys(&self, org: &OrgId) -> Result<Vec<KeyView>> {
+        let org = org.clone();
+        self.read(move |tx| {
+            let order = vec![("created_at", Direction::Ascending), ("id", Direction::Ascending)];
+            let rows = Org::of(tx, &org).select::<Key>(Filter::all(), order, None)?;
+            Ok(rows.iter().map(KeyView::from).collect())
+        })
+        .await
+    }
+
+    /// One key.
+    pub async fn key(&self, org: &OrgId, id: &str) -> Result<KeyView> {
+        let (org, id) = (org.clone(), id.to_owned());
+        self.read(move |tx| wanted(tx, &org, &id).map(|key| KeyView::from(&key))).await
+    }
+
     /// Adds a key that is published but not used yet.
-    pub async fn add_key(&self, actor: &Actor, org: &OrgId, new: NewKey) -> Result<Key> {
-        let key = new.seal(org, KeyState::Upcoming, self.master(), self.now());
-        let (actor, row) = (actor.clone(), key.clone());
-        self.write::<_, Error>(move |tx| {
+    pub async fn add_key(&self, intent: &Intent, org: &OrgId, new: NewKey) -> Result<KeyView> {
+        let row = new.seal(org, KeyState::Upcoming, self.master(), self.now());
+        let intent = intent.clone();
+        self.change(intent.dry_run, move |tx| {
             let mut ours = Org::of(tx, &row.org);
             ours.add(&row)?;
             ours.audit(
-                NewEvent::new(&actor, "key.add", row.id.clone())
+                NewEvent::new(&intent.actor, "key.add", row.id.clone())
                     .with("use", row.usage.as_str())
                     .with("algorithm", &row.algorithm),
             );
-            Ok(())
+            Ok(KeyView::from(&row))
         })
-        .await?;
-        Ok(key)
+        .await
     }
 
     /// Brings an upcoming key into use; the one used until now stays published as *retiring*.
-    pub async fn activate_key(&self, actor: &Actor, org: &OrgId, id: &str) -> Result<Key> {
-        let (actor, org, id) = (actor.clone(), org.clone(), id.to_owned());
-        self.write(move |tx| {
-            let now = tx.now();
+    pub async fn activate_key(&self, intent: &Intent, org: &OrgId, id: &str) -> Result<KeyView> {
+        let (intent, org, id) = (intent.clone(), org.clone(), id.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let mut key = wanted(tx, &org, &id)?;
+            intent.condition.check("key", &KeyView::from(&key))?;
             if key.state == KeyState::Active {
-                return Ok(key);
+                return Ok(KeyView::from(&key));
             }
-            if !matches!(key.state, KeyState::Upcoming | KeyState::Retiring) {
-                return Err(Error::state(
-                    format!("the key is {}", key.state),
-                    "add a new one: latchkey key add --use …",
-                ));
+            if key.state == KeyState::Retired {
+                return Err(Error::state("the key was retired", "add a new one: latchkey key add --use …"));
             }
-            let same =
-                Key::usage.eq(&key.usage).and(Key::algorithm.eq(&key.algorithm)).and(Key::state.eq(&KeyState::Active));
-            Org::of(tx, &org).update::<Key>(same, &[Key::state.set(&KeyState::Retiring)])?;
+            let same = Key::usage.eq(&key.usage).and(Key::algorithm.eq(&key.algorithm));
+            let active = same.and(Key::state.eq(&KeyState::Active));
+            Org::of(tx, &org).update::<Key>(active, &[Key::state.set(&KeyState::Retiring)])?;
             key.state = KeyState::Active;
-            key.activated_at = Some(now);
-            changed(tx, &actor, "key.activate", &key)?;
-            Ok(key)
+            key.activated_at = Some(tx.now());
+            changed(tx, &intent, "key.activate", &key)
         })
         .await
     }
 
     /// Takes a key out of publication. The one in use cannot be retired before another is.
-    pub async fn retire_key(&self, actor: &Actor, org: &OrgId, id: &str) -> Result<Key> {
-        let (actor, org, id) = (actor.clone(), org.clone(), id.to_owned());
-        self.write(move |tx| {
+    pub async fn retire_key(&self, intent: &Intent, org: &OrgId, id: &str) -> Result<KeyView> {
+        let (intent, org, id) = (intent.clone(), org.clone(), id.to_owned());
+        self.change(intent.dry_run, move |tx| {
             let mut key = wanted(tx, &org, &id)?;
+            intent.condition.check("key", &KeyView::from(&key))?;
             match key.state {
-                KeyState::Retired => return Ok(key),
+                KeyState::Retired => return Ok(KeyView::from(&key)),
                 KeyState::Active => {
                     return Err(Error::state(
                         "the key is in use",
@@ -145,20 +203,19 @@ impl Directory {
             }
             key.state = KeyState::Retired;
             key.retired_at = Some(tx.now());
-            changed(tx, &actor, "key.retire", &key)?;
-            Ok(key)
+            changed(tx, &intent, "key.retire", &key)
         })
         .await
     }
 }
 
-fn wanted(tx: &mut dyn WriteTx, org: &OrgId, id: &str) -> Result<Key> {
+fn wanted<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, id: &str) -> Result<Key> {
     Org::of(tx, org).get::<Key>(id)?.ok_or_else(|| Error::not_found("key", id))
 }
 
-fn changed(tx: &mut dyn WriteTx, actor: &Actor, action: &'static str, key: &Key) -> Result<()> {
+fn changed(tx: &mut dyn WriteTx, intent: &Intent, action: &'static str, key: &Key) -> Result<KeyView> {
     let mut ours = Org::of(tx, &key.org);
     ours.replace(key)?;
-    ours.audit(NewEvent::new(actor, action, key.id.clone()).with("use", key.usage.as_str()));
-    Ok(())
+    ours.audit(NewEvent::new(&intent.actor, action, key.id.clone()).with("use", key.usage.as_str()));
+    Ok(KeyView::from(key))
 }

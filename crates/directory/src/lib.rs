@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod clients;
+pub mod codes;
 pub mod device;
 mod directory;
 pub mod domains;
@@ -27,6 +28,7 @@ pub mod records;
 pub mod refusal;
 pub mod scope;
 pub mod services;
+pub mod sessions;
 pub mod signin;
 pub mod store;
 pub mod table;

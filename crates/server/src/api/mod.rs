@@ -26,16 +26,19 @@ pub mod answer;
 mod audit;
 pub mod body;
 pub mod caller;
+mod codes;
 mod domains;
 mod explain;
 mod failure;
 mod fields;
 mod idempotency;
+mod keys;
 mod organizations;
 mod policy;
 pub mod query;
 pub mod scope;
 mod services;
+mod sessions;
 mod tokens;
 
 use std::sync::Arc;
@@ -79,7 +82,10 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(organizations::routes())
         .merge(audit::routes())
         .merge(domains::routes())
+        .merge(codes::routes())
         .merge(explain::routes())
+        .merge(keys::routes())
+        .merge(sessions::routes())
         .merge(policy::routes())
         .merge(services::routes())
         .merge(tokens::routes())
