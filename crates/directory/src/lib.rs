@@ -12,6 +12,7 @@ pub mod device;
 mod directory;
 pub mod domains;
 pub mod error;
+pub mod groups;
 pub mod id;
 pub mod idempotency;
 pub mod intent;
@@ -35,6 +36,7 @@ pub mod table;
 mod tidy;
 pub mod time;
 pub mod tokens;
+pub mod users;
 pub mod value;
 pub mod values;
 

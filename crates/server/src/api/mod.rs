@@ -31,6 +31,7 @@ mod domains;
 mod explain;
 mod failure;
 mod fields;
+mod groups;
 mod idempotency;
 mod keys;
 mod organizations;
@@ -40,6 +41,7 @@ pub mod scope;
 mod services;
 mod sessions;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -86,9 +88,11 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(explain::routes())
         .merge(keys::routes())
         .merge(sessions::routes())
+        .merge(groups::routes())
         .merge(policy::routes())
         .merge(services::routes())
         .merge(tokens::routes())
+        .merge(users::routes())
 }
 
 fn described(document: &OpenApi) -> Router<Shared> {
