@@ -146,9 +146,10 @@ pub fn clone(key: &P256Key) -> P256Key {
 
 #[tokio::test]
 async fn r02_every_limit_of_a_token_refuses_with_its_code_and_changes_nothing() {
+    type Limit = fn(&mut records::DeviceToken);
     let world = World::new().await;
     let before = world.token_now().await;
-    let limits: [(Code, fn(&mut records::DeviceToken)); 8] = [
+    let limits: [(Code, Limit); 8] = [
         (Code::Enroll011, |token| token.expires_at = token.created_at),
         (Code::Enroll012, |token| token.uses = token.max_uses),
         (Code::Enroll013, |token| token.state = TokenState::Disabled),
