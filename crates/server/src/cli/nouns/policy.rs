@@ -15,7 +15,7 @@ pub(crate) enum Policy {
     Show,
     /// Change it; what is not named stays
     #[command(after_help = "Examples:\n  latchkey policy set --enabled --domain corp.example --jit\n  \
-        latchkey policy set --no-enabled        no device enrolls; sign-in goes on")]
+        latchkey policy set --no-enabled        nothing enrolls, renews or signs in silently until it is back")]
     Set(SetArgs),
 }
 
