@@ -26,6 +26,8 @@ pub mod answer;
 mod audit;
 pub mod body;
 pub mod caller;
+mod client_key;
+mod clients;
 mod codes;
 mod domains;
 mod explain;
@@ -34,6 +36,7 @@ mod fields;
 mod groups;
 mod idempotency;
 mod keys;
+mod oauth2;
 mod organizations;
 mod policy;
 pub mod query;
@@ -71,7 +74,7 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
     let above = OpenApiRouter::<Shared>::new()
         .nest("/api/v1", organizations::operator_routes())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator));
-    let (public, mut document) = organization("/api/v1/o/{org}").split_for_parts();
+    let (public, mut document) = organization("/api/v1/o/{org}").merge(oauth2::routes()).split_for_parts();
     let (operator, above) = organization("/api/v1/o/{org}").merge(above).split_for_parts();
     document.merge(above);
     let document = describe(document);
@@ -83,6 +86,7 @@ fn organization_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(organizations::routes())
         .merge(audit::routes())
+        .merge(clients::routes())
         .merge(domains::routes())
         .merge(codes::routes())
         .merge(explain::routes())
