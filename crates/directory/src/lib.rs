@@ -15,6 +15,7 @@ pub mod error;
 pub mod groups;
 pub mod id;
 pub mod idempotency;
+pub mod inspect;
 pub mod intent;
 pub mod keys;
 pub mod master;

@@ -145,6 +145,28 @@ own! {
     Serve010 "LK-SERVE-010" 7 "The clock is wrong: it shows a time before this program was built or before what the data has seen.";
         fix "Set the clock; --accept-clock goes on regardless, and is recorded.";
 
+    // latchkey check, backup and restore
+    Check001 "LK-CHECK-001" 8 "The check found something that is not in order, or worth a look.";
+        fix "Do what each finding says.";
+    Check002 "LK-CHECK-002" 8 "The disk is full, or nearly.";
+        fix "Make room, or move the data directory to a larger file system.";
+    Check003 "LK-CHECK-003" 8 "The audit log does not end where its head says.";
+        fix "Keep the store as it is; latchkey audit verify --against an earlier export says what was changed.";
+    Check004 "LK-CHECK-004" 8 "The cloud's name does not lead here.";
+        fix "Add an address record for it in DNS, or serve under another --cloud-name.";
+    Backup001 "LK-BACKUP-001" 5 "A PostgreSQL database is not backed up by Latchkey.";
+        fix "Use its own tools: pg_dump, or continuous archiving. Keep the master key's file as well.";
+    Backup002 "LK-BACKUP-002" 2 "The file is not a backup that can be restored.";
+        fix "Give a file that `latchkey backup` wrote, whole.";
+    Backup003 "LK-BACKUP-003" 4 "The password does not open the master key in this backup.";
+        fix "Give the password that the backup was made with; or restore without it, with the master key's own file at DIR.key.";
+    Restore001 "LK-RESTORE-001" 5 "The store was restored from a backup, and nobody has confirmed it: silent sign-in waits.";
+        fix "Stop the server, and: latchkey restore --confirm [--replay AUDIT.jsonl].";
+    Restore002 "LK-RESTORE-002" 5 "There is no restore to confirm.";
+        fix "Nothing needs to be done; to restore a backup: latchkey restore FILE --data EMPTY-DIR.";
+    Restore003 "LK-RESTORE-003" 2 "The exported audit log cannot be replayed.";
+        fix "Give a whole export of this cloud from before the backup on: latchkey audit export --format jsonl.";
+
     // The command line
     Cli001 "LK-CLI-001" 2 "The command line is wrong.";
         fix "See --help.";

@@ -44,7 +44,7 @@ pub const fn status(code: Code) -> StatusCode {
             Own::Api004 => StatusCode::NOT_FOUND,
             Own::Api005 => StatusCode::METHOD_NOT_ALLOWED,
             Own::Api006 => StatusCode::PAYLOAD_TOO_LARGE,
-            Own::Api007 | Own::Api008 | Own::Api013 | Own::Domain001 => StatusCode::CONFLICT,
+            Own::Api007 | Own::Api008 | Own::Api013 | Own::Backup001 | Own::Domain001 => StatusCode::CONFLICT,
             // Understood, but what it names is not to be had.
             Own::Domain003 | Own::Fetch001 | Own::Fetch002 | Own::Fetch004 | Own::Fetch006 | Own::Fetch007 => {
                 StatusCode::UNPROCESSABLE_ENTITY

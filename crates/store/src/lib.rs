@@ -12,3 +12,8 @@ pub mod sqlite;
 mod writer;
 
 pub use migrations::SCHEMA;
+
+/// What a write meets in a store that was opened for reading.
+fn for_reading() -> latchkey_directory::store::StoreError {
+    latchkey_directory::store::StoreError::Unreachable("the store was opened for reading".to_owned())
+}

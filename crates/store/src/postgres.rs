@@ -43,7 +43,8 @@ const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
 
 /// PostgreSQL as a store.
 pub struct PostgresStore {
-    writer: Handle,
+    /// Absent in a store that was opened for reading.
+    writer: Option<Handle>,
     readers: PgPool,
     clock: Arc<dyn Clock>,
     facts: StoreFacts,
@@ -69,7 +70,48 @@ impl PostgresStore {
             broken: None,
         };
         let writer = Handle::start(engine, Arc::clone(&clock)).map_err(|e| StoreError::Unreachable(e.to_string()))?;
-        Ok(Self { writer, readers, clock, facts })
+        Ok(Self { writer: Some(writer), readers, clock, facts })
+    }
+
+    /// Connects and checks that the database is fit, to read it beside servers that may be running. Nothing is migrated, and every write is
+    /// refused. Its schema may be an older one, 0 in an empty database: see [`StoreFacts::schema`] before reading records.
+    pub async fn open_for_reading(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let options = options(url)?;
+        let mut connection = connect(&options).await?;
+        check(&mut connection, clock.as_ref()).await?;
+        let empty = "SELECT to_regclass('schema_migration') IS NULL, current_setting('server_version')";
+        let row = connection.fetch_one(empty).await.map_err(|e| plain(&e))?;
+        let facts = if row.try_get(0).map_err(|e| plain(&e))? {
+            let version: String = row.try_get(1).map_err(|e| plain(&e))?;
+            StoreFacts { incarnation: [0; 16], schema: 0, engine: format!("postgresql {version}") }
+        } else {
+            read_facts(&mut connection).await?
+        };
+        if facts.schema > migrations::SCHEMA {
+            return Err(StoreError::Newer { found: facts.schema, known: migrations::SCHEMA });
+        }
+        let readers = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
+        Ok(Self { writer: None, readers, clock, facts })
+    }
+
+    /// What could lose an acknowledged grant although the database itself is durable: a standby that it does not wait for.
+    pub async fn doubt(&self) -> Result<Option<String>, StoreError> {
+        let mut connection = self.readers.acquire().await.map_err(|e| plain(&e))?;
+        let question = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'), \
+                        current_setting('fsync'), (SELECT count(*) FROM pg_stat_replication)";
+        let row = connection.fetch_one(question).await.map_err(|e| plain(&e))?;
+        let field = |e: sqlx::Error| plain(&e);
+        let names: String = row.try_get(0).map_err(field)?;
+        let commit: String = row.try_get(1).map_err(field)?;
+        let fsync: String = row.try_get(2).map_err(field)?;
+        let standbys: i64 = row.try_get(3).map_err(field)?;
+        if fsync != "on" {
+            return Ok(Some("fsync is off: a crash of the machine loses what was acknowledged".to_owned()));
+        }
+        let waits = !names.trim().is_empty() && commit != "local";
+        Ok((standbys > 0 && !waits).then(|| {
+            format!("{standbys} standby servers, none synchronous: a failover loses what was acknowledged last")
+        }))
     }
 }
 
@@ -93,7 +135,10 @@ impl Store for PostgresStore {
     }
 
     fn write(&self, work: WriteWork) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.writer.write(work).boxed()
+        match &self.writer {
+            Some(writer) => writer.write(work).boxed(),
+            None => futures_util::future::ready(Err(crate::for_reading())).boxed(),
+        }
     }
 
     fn facts(&self) -> &StoreFacts {
@@ -116,7 +161,9 @@ impl Store for PostgresStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async move {
-            self.writer.close().await;
+            if let Some(writer) = &self.writer {
+                writer.close().await;
+            }
             self.readers.close().await;
         }
         .boxed()

@@ -24,9 +24,13 @@ use crate::writer::{Engine, Handle};
 /// How many connections read.
 const READERS: usize = 4;
 
+/// How long a connection waits for another one.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// The embedded store.
 pub struct SqliteStore {
-    writer: Handle,
+    /// Absent in a store that was opened for reading.
+    writer: Option<Handle>,
     readers: Vec<Mutex<Connection>>,
     next: AtomicUsize,
     clock: Arc<dyn Clock>,
@@ -43,7 +47,39 @@ impl SqliteStore {
         let readers = (0..READERS).map(|_| connect(file).map(Mutex::new)).collect::<Result<_, _>>()?;
         let writer = Handle::start(Writing { connection, broken: None }, Arc::clone(&clock))
             .map_err(|e| StoreError::Unreachable(e.to_string()))?;
-        Ok(Self { writer, readers, next: AtomicUsize::new(0), clock, facts, file: file.to_owned() })
+        Ok(Self { writer: Some(writer), readers, next: AtomicUsize::new(0), clock, facts, file: file.to_owned() })
+    }
+
+    /// Opens an existing file to read it, beside a server that may be running. It is neither made nor migrated, and every write is refused.
+    /// Its schema may be an older one: see [`StoreFacts::schema`] before reading records.
+    pub fn open_for_reading(file: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags).map_err(plain)?;
+        connection.busy_timeout(BUSY).map_err(plain)?;
+        connection.pragma_update(None, "trusted_schema", "OFF").map_err(plain)?;
+        let facts = read_facts(&connection)?;
+        if facts.schema > migrations::SCHEMA {
+            return Err(StoreError::Newer { found: facts.schema, known: migrations::SCHEMA });
+        }
+        let readers = vec![Mutex::new(connection)];
+        Ok(Self { writer: None, readers, next: AtomicUsize::new(0), clock, facts, file: file.to_owned() })
+    }
+
+    /// Looks through the whole file for damage. Takes as long as reading it does.
+    pub fn look_for_damage(&self) -> Result<(), StoreError> {
+        let found: String = self
+            .with_reader(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))
+            .map_err(plain)?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Corrupt(format!("the file is damaged: {found}"))) }
+    }
+
+    /// Gives a store that was just restored an incarnation of its own, so that whatever was sealed before the restore opens no more.
+    pub fn renew_incarnation(file: &Path) -> Result<(), StoreError> {
+        let incarnation = latchkey_directory::random_bytes::<16>();
+        match connect(file)?.execute("UPDATE store SET incarnation = ?1", [incarnation.as_slice()]).map_err(plain)? {
+            1 => Ok(()),
+            n => Err(StoreError::Corrupt(format!("{n} incarnations where one belongs"))),
+        }
     }
 
     /// The file.
@@ -80,7 +116,10 @@ impl Store for SqliteStore {
     }
 
     fn write(&self, work: WriteWork) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.writer.write(work).boxed()
+        match &self.writer {
+            Some(writer) => writer.write(work).boxed(),
+            None => futures_util::future::ready(Err(crate::for_reading())).boxed(),
+        }
     }
 
     fn facts(&self) -> &StoreFacts {
@@ -115,7 +154,12 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.writer.close().boxed()
+        async move {
+            if let Some(writer) = &self.writer {
+                writer.close().await;
+            }
+        }
+        .boxed()
     }
 }
 
@@ -123,7 +167,7 @@ fn connect(file: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags).map_err(plain)?;
     connection.set_prepared_statement_cache_capacity(256);
-    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(plain)?;
+    connection.busy_timeout(BUSY).map_err(plain)?;
     for (name, value) in [("journal_mode", "WAL"), ("synchronous", "FULL"), ("trusted_schema", "OFF")] {
         connection.pragma_update(None, name, value).map_err(plain)?;
     }

@@ -17,10 +17,12 @@ mod watch;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+use crate::check;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::serve;
 use context::{Context, Globals};
+pub(crate) use show::clean;
 
 const AFTER_HELP: &str = "\
 From nothing to a first sign-in:
@@ -97,6 +99,9 @@ enum Command {
     /// What a code or reference means, whose fault it is, and how to mend it
     #[command(after_help = "Examples:\n  latchkey explain LK-ENROLL-020\n  latchkey explain 7k3xq2m5ba")]
     Explain(system::ExplainArgs),
+    /// Look whether everything is in order; needs no running server
+    #[command(after_help = "Takes the settings of `serve`, from the same places.\nExample:\n  latchkey check --online")]
+    Check(check::Args),
     /// Write a backup while the server runs
     Backup(system::BackupArgs),
     /// Print a shell's completion script
@@ -109,6 +114,13 @@ enum Command {
     ServiceUnit(serve::config::Typed),
     /// Print the version
     Version,
+}
+
+/// Asks a server whether it answers, as anybody may; trusts the certificate authority in this file as well.
+pub(crate) fn ask_health(url: &str, ca: Option<&std::path::Path>) -> Result<()> {
+    let ca_pem = ca.map(|file| std::fs::read(file).map_err(|e| Failure::io(file.display(), &e))).transpose()?;
+    let target = client::Target::Server { base: client::base(url)?, ca_pem };
+    client::Client::new(target, None)?.send(None, client::Ask::get("/healthz")).map(drop)
 }
 
 /// Parses the command line of this process, runs the command and says how it ended.
@@ -155,6 +167,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Key(verb) => verb.run(&context),
         Command::ApiClient(verb) => verb.run(&context),
         Command::Explain(args) => system::explain(&context, &args),
+        Command::Check(args) => check::command(&args, output),
         Command::Backup(args) => system::backup(&context, &args),
         Command::Completion(args) => {
             system::completion(output, &args);

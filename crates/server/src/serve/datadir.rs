@@ -79,9 +79,7 @@ impl DataDir {
     /// Where the master key is when nobody says otherwise: beside the directory, so that a copy of it is no copy of the key.
     #[must_use]
     pub fn master_key_file(&self) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".key");
-        name.into()
+        key_file_beside(&self.path)
     }
 
     /// Keeps `listen` in the directory's own configuration, in place of what it said.
@@ -95,6 +93,15 @@ impl DataDir {
         write_private(&file, with_listen(&text, &listen.to_string()).as_bytes(), 0o600)
             .map_err(|error| Failure::io(file.display(), &error))
     }
+}
+
+/// Where the master key of this data directory is when nobody says otherwise.
+#[must_use]
+pub fn key_file_beside(data: &Path) -> PathBuf {
+    let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
+    let mut name = data.into_os_string();
+    name.push(".key");
+    name.into()
 }
 
 /// The text with `listen` set; everything else, comments too, stays as the administrator wrote it.

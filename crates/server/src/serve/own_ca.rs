@@ -26,8 +26,10 @@ use crate::exit::{Failure, Result};
 /// Name of the authority's certificate, which people hand to browsers.
 pub const CA_FILE: &str = "ca.pem";
 const CA_KEY_FILE: &str = "ca.key";
-const LEAF_FILE: &str = "server.pem";
-const LEAF_KEY_FILE: &str = "server.key";
+/// Name of the server's certificate.
+pub const LEAF_FILE: &str = "server.pem";
+/// Name of its key.
+pub const LEAF_KEY_FILE: &str = "server.key";
 
 const DAY: i64 = 86_400;
 /// Life of the authority.

@@ -120,15 +120,20 @@ fn load(settings: &Settings, data: &DataDir, now: i64) -> Result<Option<Certifie
         TlsMode::Files { certificate, key } => (certificate.clone(), key.clone()),
         TlsMode::Own => own_ca::provide(&data.tls(), &settings.cloud_name(), now)?,
     };
-    let chain = certificates(&certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(&key)?)
-        .map_err(|error| unusable(format!("{} has no private key in PEM form: {error}", key.display())))?;
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let certified = CertifiedKey::from_der(chain, key, &provider).map_err(unusable)?;
+    let certified = certified(&certificate, &key)?;
     if let TlsMode::Files { certificate, .. } = &settings.tls {
         warn_of_its_dates(&certified, certificate, now);
     }
     Ok(Some(certified))
+}
+
+/// A chain and the private key that belongs to its first certificate.
+pub(crate) fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
+    let chain = certificates(certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| unusable(format!("{} has no private key in PEM form: {error}", key.display())))?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map_err(unusable)
 }
 
 fn warn_of_its_dates(key: &CertifiedKey, file: &Path, now: i64) {
@@ -149,7 +154,8 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).map_err(|error| unusable(format!("{}: {error}", file.display())))
 }
 
-pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// The certificates of a PEM file; none is an error.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let chain = CertificateDer::pem_slice_iter(&read(file)?)
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(|error| unusable(format!("{} is not PEM: {error}", file.display())))?;
