@@ -81,6 +81,12 @@ async fn explain(
     }))
 }
 
+/// What a code means, for whoever asks without a server.
+pub(crate) fn code(code: Code) -> serde_json::Value {
+    // The struct has nothing that could not be written.
+    serde_json::to_value(of_code(code.as_str(), Some(code))).unwrap_or_default()
+}
+
 fn of_code(text: &str, code: Option<Code>) -> Explanation {
     let person = match code {
         Some(Code::Shared(code)) => Some(code.person().to_owned()),

@@ -30,7 +30,7 @@ mod client_key;
 mod clients;
 mod codes;
 mod domains;
-mod explain;
+pub(crate) mod explain;
 mod failure;
 mod fields;
 mod groups;

@@ -198,7 +198,12 @@ fn with_flags(mut failure: Failure) -> Failure {
     }
     if failure.fix.starts_with("See the `errors`") {
         let flags: Vec<&str> = failure.errors.iter().map(|error| error.pointer.as_str()).collect();
-        failure.fix = format!("mend {}", flags.join(", "));
+        let only_looser = failure.errors.iter().all(|error| error.detail.contains("--loosen"));
+        failure.fix = if only_looser {
+            "give --loosen if that is intended".to_owned()
+        } else {
+            format!("mend {}", flags.join(", "))
+        };
     }
     failure
 }

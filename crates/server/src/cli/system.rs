@@ -49,12 +49,12 @@ pub(crate) struct CompletionArgs {
 /// # Errors
 /// Nobody knows the code or reference.
 pub(crate) fn explain(context: &Context, args: &ExplainArgs) -> Result<()> {
-    let known = args.what.parse::<Code>().ok();
+    let known = args.what.to_ascii_uppercase().parse::<Code>().ok();
     let asked = context.at(&["explain", &args.what]).and_then(|path| context.json(Ask::get(path)));
     let value = match (asked, known) {
         (Ok(value), _) => value,
         // A code means the same with and without a server; a reference is in the server's log only.
-        (Err(_), Some(code)) => json!({"code": code.as_str(), "title": code.title(), "fix": code.fix()}),
+        (Err(_), Some(code)) => crate::api::explain::code(code),
         (Err(failure), None) => return Err(failure),
     };
     context.answer(&value);

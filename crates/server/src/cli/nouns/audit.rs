@@ -218,8 +218,25 @@ fn id(event: &Value) -> &str {
     event["id"].as_str().unwrap_or_default()
 }
 
-/// Columns of CSV; what is not among them is in `details`.
-const CSV: [&str; 11] = ["id", "at", "chain", "seq", "actor", "action", "target", "outcome", "ref", "details", "hash"];
+/// Columns of CSV: every member an event may have.
+const CSV: [&str; 16] = [
+    "at",
+    "actor_kind",
+    "actor",
+    "address",
+    "action",
+    "target",
+    "outcome",
+    "code",
+    "ref",
+    "details",
+    "id",
+    "org",
+    "chain",
+    "seq",
+    "prev_hash",
+    "hash",
+];
 
 fn export(
     context: &Context,

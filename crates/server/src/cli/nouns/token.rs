@@ -28,7 +28,14 @@ const LISTING: Listing = Listing {
     empty: "no device token yet; make one: latchkey token create --description T --domain D --no-sealed-copy",
 };
 const USES: Listing = Listing {
-    columns: &[("AT", "at"), ("DEVICE", "device_id"), ("USER", "login_name"), ("HOST", "host"), ("NETWORK", "address")],
+    columns: &[
+        ("AT", "at"),
+        ("DEVICE", "device_id"),
+        ("STATE", "state"),
+        ("USER", "login_name"),
+        ("HOST", "host"),
+        ("ADDRESS", "address"),
+    ],
     empty: "this token has not been used yet",
 };
 const FAILURES: Listing = Listing {
@@ -83,7 +90,13 @@ pub(crate) enum Token {
         quarantine_since: Option<Moment>,
     },
     /// Device tokens of the organization
-    List(ListArgs),
+    List {
+        /// active, disabled, revoked, expired or exhausted; repeat for more
+        #[arg(long, value_name = "S")]
+        state: Vec<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
     /// One token: limits, uses, state
     Show(Named),
     /// Who enrolled with it
@@ -287,7 +300,7 @@ impl Token {
                 let password = secret::password(password_file.as_deref(), false, "")?;
                 let body = Body::default().with("password", password.as_str()).value();
                 let value = context.json(Ask::post(part(&named.x, "reveal")?, &body))?;
-                context.secret_answer(&value, "device_token", output.as_deref())
+                answer_secret(context, &value, output.as_ref())
             }
             Token::Rotate(args) => {
                 let body = Body::default().maybe("overlap_s", args.overlap.map(|d| d.as_secs()));
@@ -305,7 +318,10 @@ impl Token {
                 let body = Body::default().maybe("quarantine_since", since).value();
                 context.answer_with(Ask::post(target.change.path(&part(&target.x, "revoke")?), &body))
             }
-            Token::List(list) => context.list(&context.at(&["device-tokens"])?, &Query::new(), list, &LISTING),
+            Token::List { state, list } => {
+                let query: Query = state.iter().map(|s| ("state", s.clone())).collect();
+                context.list(&context.at(&["device-tokens"])?, &query, list, &LISTING)
+            }
             Token::Show(named) => context.answer_with(Ask::get(one(&named.x)?)),
             Token::Uses { named, list } => context.list(&part(&named.x, "uses")?, &Query::new(), list, &USES),
             Token::Failures { named, list } => {
@@ -333,24 +349,39 @@ fn create(context: &Context, args: &CreateArgs) -> Result<()> {
     answer_once(context, &value, args.output.as_ref(), args.change)
 }
 
-/// Prints a token that is shown this once: the document for a script; for a person what to copy and what is still missing.
+/// Prints a token that is shown this once.
 fn answer_once(context: &Context, value: &Value, output: Option<&PathBuf>, change: Change) -> Result<()> {
     if change.dry_run {
         context.answer(value);
         return Ok(());
     }
+    answer_secret(context, value, output)?;
+    if !context.output.json && output.is_none() {
+        context.output.say("The token is shown this once.");
+    }
+    Ok(())
+}
+
+/// Prints a token: the document for a script; for a person what to copy and what is still missing.
+fn answer_secret(context: &Context, value: &Value, output: Option<&PathBuf>) -> Result<()> {
     if output.is_some() || context.output.json {
         context.secret_answer(value, "device_token", output.map(PathBuf::as_path))?;
     } else {
         let token = value["device_token"].as_str().unwrap_or_default();
         context.output.text(&lines_to_copy(value, token));
     }
-    if output.is_some() && !context.output.json {
-        context.output.say(&lines_to_copy(value, "(in the file)"));
+    if context.output.json {
+        return Ok(());
     }
-    if let Some(text) = not_accepted(value)
-        && !context.output.json
-    {
+    if output.is_some() {
+        context.output.say(&lines_to_copy(value, "in the file"));
+    }
+    // `policy set --domain` replaces the list: the command to type names what is on it already.
+    let listed = match lacks(value, "LK-ENROLL-021") {
+        true => context.at(&["device-token-policy"]).and_then(|path| context.json(Ask::get(path))).unwrap_or_default(),
+        false => Value::Null,
+    };
+    if let Some(text) = not_accepted(value, &listed["domains"]) {
         context.output.say(&text);
     }
     Ok(())
@@ -358,7 +389,7 @@ fn answer_once(context: &Context, value: &Value, output: Option<&PathBuf>, chang
 
 /// What an installer needs.
 fn lines_to_copy(value: &Value, token: &str) -> String {
-    let mut text = format!("device token   {}   shown this once\n", show::clean(token));
+    let mut text = format!("device token   {}\n", show::clean(token));
     for (label, member) in [
         ("user domain ", "domains"),
         ("cloud name  ", "cloud_name"),
@@ -374,39 +405,50 @@ fn lines_to_copy(value: &Value, token: &str) -> String {
     text
 }
 
-/// What still keeps the token from being accepted, and the command that lifts it.
-fn not_accepted(value: &Value) -> Option<String> {
+fn lacks(value: &Value, code: &str) -> bool {
+    reasons(value).any(|reason| reason == code)
+}
+
+fn reasons(value: &Value) -> impl Iterator<Item = &str> {
+    value["not_accepted_because"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn names(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(show::clean).collect()
+}
+
+/// What still keeps the token from being accepted, and the commands that lift it.
+fn not_accepted(value: &Value, listed: &Value) -> Option<String> {
     if value["accepted"] != false {
         return None;
     }
-    let domains: Vec<String> = value["domains"]
-        .as_array()
-        .map(|all| all.iter().filter_map(|d| d.as_str()).map(show::clean).collect())
-        .unwrap_or_default();
+    let domains = names(&value["domains"]);
     let mut text = "Not accepted yet:".to_owned();
-    for reason in value["not_accepted_because"].as_array().into_iter().flatten() {
-        let Some(code) = reason.as_str().or_else(|| reason["code"].as_str()) else { continue };
-        let (title, fix) = match code.parse::<Code>() {
-            Ok(known) => (known.title(), known.fix()),
-            Err(_) => ("see the reference", "latchkey explain CODE"),
-        };
-        let exact = match code {
-            "LK-ENROLL-020" | "LK-ENROLL-021" => {
-                format!("latchkey policy set --enabled {}", flags("--domain", &domains))
+    let mut policy = String::new();
+    let mut others = Vec::new();
+    for code in reasons(value) {
+        let known = code.parse::<Code>();
+        let title = known.as_ref().map_or("a reason this version does not know", |known| known.title());
+        text.push_str(&format!("\n  {} ({})", title.trim_end_matches('.'), show::clean(code)));
+        match code {
+            "LK-ENROLL-020" => policy.push_str(" --enabled"),
+            "LK-ENROLL-021" => {
+                let mut whole = names(listed);
+                whole.extend(domains.iter().filter(|d| !names(listed).contains(d)).cloned());
+                whole.iter().for_each(|domain| policy.push_str(&format!(" --domain {domain}")));
             }
-            "LK-ENROLL-022" => "latchkey policy set --jit".to_owned(),
-            "LK-CLOUD-001" => {
-                domains.iter().map(|d| format!("latchkey domain verify {d}")).collect::<Vec<_>>().join("\n    → ")
-            }
-            _ => fix.trim_end_matches('.').to_owned(),
-        };
-        text.push_str(&format!("\n  {} ({})\n    → {exact}", title.trim_end_matches('.'), show::clean(code)));
+            "LK-ENROLL-022" => policy.push_str(" --jit"),
+            "LK-CLOUD-001" => others.extend(domains.iter().map(|d| format!("latchkey domain verify {d}"))),
+            _ => others.push(format!("latchkey explain {}", show::clean(code))),
+        }
+    }
+    if !policy.is_empty() {
+        others.push(format!("latchkey policy set{policy}"));
+    }
+    for command in others {
+        text.push_str(&format!("\n  → {command}"));
     }
     Some(text)
-}
-
-fn flags(flag: &str, values: &[String]) -> String {
-    values.iter().map(|value| format!("{flag} {value}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -416,12 +458,14 @@ mod tests {
 
     #[test]
     fn a_new_token_says_what_still_stops_it_and_what_to_type() {
-        let value = json!({"accepted": false, "domains": ["corp.example"], "not_accepted_because": ["LK-ENROLL-020", "LK-ENROLL-022"]});
-        let text = not_accepted(&value).unwrap();
-        assert!(text.starts_with("Not accepted yet:\n  The device token policy is off (LK-ENROLL-020)"), "{text}");
-        assert!(text.contains("→ latchkey policy set --enabled --domain corp.example"), "{text}");
-        assert!(text.contains("→ latchkey policy set --jit"), "{text}");
-        assert_eq!(not_accepted(&json!({"accepted": true})), None);
+        let value = json!({"accepted": false, "domains": ["corp.example"],
+            "not_accepted_because": ["LK-ENROLL-020", "LK-ENROLL-021", "LK-ENROLL-022", "LK-CLOUD-001"]});
+        let text = not_accepted(&value, &json!(["old.example"])).unwrap();
+        assert!(text.starts_with("Not accepted yet:\n  The device token policy is off (LK-ENROLL-020)\n"), "{text}");
+        let command = "\n  → latchkey policy set --enabled --domain old.example --domain corp.example --jit";
+        assert!(text.ends_with(command), "what is on the list stays on it: {text}");
+        assert!(text.contains("→ latchkey domain verify corp.example\n"), "{text}");
+        assert_eq!(not_accepted(&json!({"accepted": true}), &Value::Null), None);
     }
 
     #[test]
