@@ -121,7 +121,7 @@ pub struct BindingView {
 }
 
 /// Which devices. A list is OR, the fields together are AND; an empty filter is every device.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeviceFilter {
     /// In one of these states.
@@ -150,7 +150,7 @@ pub struct DeviceFilter {
 }
 
 /// Which bindings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BindingFilter {
     /// On one of these devices.

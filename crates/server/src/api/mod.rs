@@ -24,11 +24,13 @@
 
 pub mod answer;
 mod audit;
+mod bindings;
 pub mod body;
 pub mod caller;
 mod client_key;
 mod clients;
 mod codes;
+mod devices;
 mod domains;
 pub(crate) mod explain;
 mod failure;
@@ -86,7 +88,9 @@ fn organization_routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .merge(organizations::routes())
         .merge(audit::routes())
+        .merge(bindings::routes())
         .merge(clients::routes())
+        .merge(devices::routes())
         .merge(domains::routes())
         .merge(codes::routes())
         .merge(explain::routes())
