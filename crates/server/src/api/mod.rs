@@ -5,7 +5,7 @@
 //!
 //! # How a call is written
 //!
-//! A resource has a file of its own with `pub(super) fn routes() -> OpenApiRouter<Shared>`, mounted in [`organization_routes`]. A handler has
+//! A resource has a file of its own with `pub(super) fn routes() -> OpenApiRouter<Shared>`, mounted in `organization_routes`. A handler has
 //! a `#[utoipa::path]` with its path below `/api/v1/o/{org}`, and these arguments:
 //!
 //! * [`Call<Right>`](caller::Call): who calls, for which organization; without the right `Right` the handler does not run. Operator-only things
