@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Where everything is kept; made anew by each run [default: demo in the target folder]
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Use the programs as they were last built
+    #[arg(long)]
+    built: bool,
     /// Before the sign-in, write this file with what runs, and go on when it is gone: a chance to break something
     #[arg(long, value_name = "FILE")]
     hold: Option<PathBuf>,
@@ -46,10 +49,10 @@ pub(crate) struct Args {
 
 /// Runs the demonstration.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode, Problem> {
-    let programs = build(workspace)?;
-    let begin = Instant::now();
     let folder = args.folder.clone().unwrap_or_else(|| workspace.target().join("demo"));
     prepare(&folder)?;
+    let programs = build(workspace, args.built)?;
+    let begin = Instant::now();
     let children = Children::new()?;
     let mut story = Story { begin, last: begin, number: 0, folder, programs, children };
     let reached = story.tell(args)?;
@@ -73,7 +76,7 @@ struct Programs {
     service: PathBuf,
 }
 
-fn build(workspace: &Workspace) -> Result<Programs, Problem> {
+fn build(workspace: &Workspace, built: bool) -> Result<Programs, Problem> {
     let target = workspace.target();
     // A workspace of its own: somebody else's SAML stack, which shares no crate of ours.
     let apart = target.join("demo-service");
@@ -82,7 +85,13 @@ fn build(workspace: &Workspace) -> Result<Programs, Problem> {
         connector: target.join("debug/latchkey-connector"),
         service: apart.join("debug/demo-service"),
     };
-    if ![&programs.server, &programs.connector, &programs.service].into_iter().all(|program| program.is_file()) {
+    let complete =
+        [&programs.server, &programs.connector, &programs.service].into_iter().all(|program| program.is_file());
+    if built {
+        let missing = || Problem::new("Not all programs are built.", "Leave --built out, and they will be.");
+        return if complete { Ok(programs) } else { Err(missing()) };
+    }
+    if !complete {
         say("First build, about 6 minutes on two cores; after that a run takes seconds.");
     }
     if !crate::process::exists(workspace, "cc") {
@@ -91,9 +100,10 @@ fn build(workspace: &Workspace) -> Result<Programs, Problem> {
             "apt-get install -y --no-install-recommends gcc libc6-dev",
         ));
     }
-    let ours = ["build", "--quiet", "-p", "latchkey", "-p", "latchkey-connector"];
+    // The whole workspace, so that the dependencies are built once for this and for the tests: their features differ by selection.
+    let ours = ["build", "--quiet", "--locked", "--workspace", "--bins"];
     compile(Program::new(workspace, "cargo").args(ours))?;
-    let theirs = ["build", "--quiet", "--manifest-path", "interop/demo-service/Cargo.toml"];
+    let theirs = ["build", "--quiet", "--locked", "--manifest-path", "interop/demo-service/Cargo.toml"];
     compile(Program::new(workspace, "cargo").args(theirs).env("CARGO_TARGET_DIR", &apart))?;
     Ok(programs)
 }
