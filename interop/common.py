@@ -97,3 +97,8 @@ def key_and_certificate(name):
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return private.decode(), certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def one_line(pem):
+    """A certificate as metadata carry it."""
+    return "".join(line for line in pem.splitlines() if not line.startswith("-----"))

@@ -48,6 +48,11 @@ const PACKAGES: &[Package] = &[
         Sign::File("/usr/lib/apache2/modules/mod_auth_mellon.so"),
         "the service mod_auth_mellon",
     ),
+    package(
+        "libapache2-mod-shib",
+        Sign::File("/usr/lib/apache2/modules/mod_shib.so"),
+        "the service Shibboleth, with its daemon shibd",
+    ),
     package("postgresql", Sign::Below("/usr/lib/postgresql", "bin/initdb"), "the second store"),
 ];
 

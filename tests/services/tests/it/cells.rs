@@ -10,6 +10,7 @@ pub(crate) enum Kind {
     DemoService,
     Mellon,
     Python3Saml,
+    Shibboleth,
 }
 
 impl Kind {
@@ -18,6 +19,7 @@ impl Kind {
             Self::DemoService => "demo-service",
             Self::Mellon => "mellon",
             Self::Python3Saml => "python3-saml",
+            Self::Shibboleth => "shibboleth",
         }
     }
 }
@@ -95,6 +97,10 @@ pub(crate) fn expected(kind: Kind, case: Case) -> Expected {
         (Kind::Python3Saml, Case::Altered) => Refused("Signature validation failed"),
         (Kind::Python3Saml, Case::Replayed) => Refused("the assertion was seen before"),
         (Kind::Python3Saml, Case::Expired) => Refused("expired"),
+        (Kind::Shibboleth, Case::WrongAudience) => Refused("unacceptable AudienceRestriction"),
+        (Kind::Shibboleth, Case::Altered) => Refused("unable to verify message signature"),
+        (Kind::Shibboleth, Case::Replayed) => Refused("replay detected"),
+        (Kind::Shibboleth, Case::Expired) => Refused("expired message"),
     }
 }
 
@@ -156,7 +162,7 @@ impl Table {
         lock.lock().unwrap();
         std::fs::write(&self.part, &self.lines).unwrap();
         let mut whole = String::new();
-        for kind in [Kind::DemoService, Kind::Mellon, Kind::Python3Saml] {
+        for kind in [Kind::DemoService, Kind::Mellon, Kind::Python3Saml, Kind::Shibboleth] {
             for binding in ["redirect", "post"] {
                 whole.push_str(&std::fs::read_to_string(part(kind, binding)).unwrap_or_default());
             }

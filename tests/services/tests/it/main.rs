@@ -73,6 +73,16 @@ fn python3_saml_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
     table(Kind::Python3Saml, "post", &mut Forger::new());
 }
 
+#[test]
+fn shibboleth_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Shibboleth, "redirect", &mut Forger::new());
+}
+
+#[test]
+fn shibboleth_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::Shibboleth, "post", &mut Forger::new());
+}
+
 /// A hand-over sheet promises that a service is set up by following it.
 fn sheets(real: &mut dyn Cloud) {
     for name_id in ["email", "persistent", "transient"] {

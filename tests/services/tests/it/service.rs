@@ -158,6 +158,7 @@ fn command(kind: Kind) -> Command {
         Kind::DemoService => Command::new(demo_service()),
         Kind::Mellon => script("mellon"),
         Kind::Python3Saml => script("python3-saml"),
+        Kind::Shibboleth => script("shibboleth"),
     }
 }
 
