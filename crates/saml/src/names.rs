@@ -6,6 +6,8 @@ pub const NS_SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 pub const NS_SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 /// Metadata namespace (metadata 1.1).
 pub const NS_MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
+/// Metadata profile for algorithm support 1.0.
+pub const NS_ALG: &str = "urn:oasis:names:tc:SAML:metadata:algsupport";
 /// Metadata extensions for login and discovery user interface 1.0.
 pub const NS_MDUI: &str = "urn:oasis:names:tc:SAML:metadata:ui";
 /// XML signature.

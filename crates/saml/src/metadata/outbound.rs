@@ -68,7 +68,7 @@ impl IdpMetadata<'_> {
             "IDPSSODescriptor",
             [attr("WantAuthnRequestsSigned", signed), attr("protocolSupportEnumeration", n::NS_SAMLP)],
         )?;
-        self.user_interface(&mut w)?;
+        self.extensions(&mut w)?;
         for published in self.assertion_keys {
             w.start(Ns::Md, "KeyDescriptor", [attr("use", "signing")])?;
             signing::key_info(&mut w, published.certificate)?;
@@ -87,11 +87,27 @@ impl IdpMetadata<'_> {
         Ok(w.finish())
     }
 
+    /// Algorithm support, so that services which choose by it (Shibboleth, which else signs posted requests with SHA-1) sign
+    /// with what we accept, in the order we prefer; then what people see.
+    fn extensions(&self, w: &mut Writer) -> Result<(), WriteError> {
+        w.start(Ns::Md, "Extensions", [])?;
+        for digest in [n::SHA256, n::SHA384, n::SHA512] {
+            w.start(Ns::Alg, "DigestMethod", [attr("Algorithm", digest)])?;
+            w.end();
+        }
+        for method in [n::RSA_SHA256, n::RSA_SHA384, n::RSA_SHA512, n::ECDSA_SHA256, n::ECDSA_SHA384] {
+            w.start(Ns::Alg, "SigningMethod", [attr("Algorithm", method)])?;
+            w.end();
+        }
+        self.user_interface(w)?;
+        w.end();
+        Ok(())
+    }
+
     fn user_interface(&self, w: &mut Writer) -> Result<(), WriteError> {
         if self.display_names.is_empty() && self.logo.is_none() {
             return Ok(());
         }
-        w.start(Ns::Md, "Extensions", [])?;
         w.start(Ns::Mdui, "UIInfo", [])?;
         for (language, name) in self.display_names {
             w.leaf(Ns::Mdui, "DisplayName", [attr_ns(Ns::Xml, "lang", language)], name)?;
@@ -101,7 +117,6 @@ impl IdpMetadata<'_> {
             let size: [Attr<'_>; 2] = [attr("height", &height), attr("width", &width)];
             w.leaf(Ns::Mdui, "Logo", size, address)?;
         }
-        w.end();
         w.end();
         Ok(())
     }

@@ -39,6 +39,7 @@ pub enum WriteError {
 /// A namespace with the one prefix we use for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ns {
+    Alg,
     Ds,
     Ec,
     Md,
@@ -53,6 +54,7 @@ pub(crate) enum Ns {
 impl Ns {
     pub(crate) fn prefix(self) -> &'static str {
         match self {
+            Self::Alg => "alg",
             Self::Ds => "ds",
             Self::Ec => "ec",
             Self::Md => "md",
@@ -68,6 +70,7 @@ impl Ns {
     pub(crate) fn uri(self) -> &'static str {
         use crate::names as n;
         match self {
+            Self::Alg => n::NS_ALG,
             Self::Ds => n::NS_DS,
             Self::Ec => n::EXC_C14N,
             Self::Md => n::NS_MD,

@@ -59,6 +59,11 @@ fn our_metadata_is_accepted_and_lists_every_key() {
     signxml_accepts(&xml, "EntityDescriptor", &key).unwrap();
     let text = String::from_utf8(xml).unwrap();
     assert!(text.contains(&one.certificate().base64()) && text.contains(&two.certificate().base64()));
+    // The first one named is the one that services take.
+    let first = text.find("<alg:SigningMethod").unwrap();
+    assert!(text[first..].starts_with(
+        r#"<alg:SigningMethod xmlns:alg="urn:oasis:names:tc:SAML:metadata:algsupport" Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256">"#
+    ));
 }
 
 /// Our assertion with its signature emptied, signed again by bergshamra, must give our bytes (RSA is deterministic).
