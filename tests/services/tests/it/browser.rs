@@ -98,16 +98,36 @@ pub(crate) fn form(html: &str) -> Option<Form> {
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!("{name}=\""))?;
     let value = rest.split('"').next()?;
-    let plain = ["&lt;<", "&gt;>", "&quot;\"", "&#39;'", "&#x27;'", "&#34;\"", "&amp;&"];
-    Some(plain.iter().fold(value.to_owned(), |value, pair| {
-        let (from, to) = pair.split_at(pair.len() - 1);
-        value.replace(from, to)
-    }))
+    Some(unescaped(value))
+}
+
+/// Character references, by name where services use one, else by number.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(';').unwrap_or_else(|| panic!("an unfinished reference in {text}"));
+        let number = name.strip_prefix('#').map(|n| match n.strip_prefix(['x', 'X']) {
+            Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16).unwrap(),
+            None => n.parse().unwrap(),
+        });
+        out.push(match (name, number) {
+            (_, Some(number)) => char::from_u32(number).unwrap(),
+            ("amp", _) => '&',
+            ("apos", _) => '\'',
+            ("gt", _) => '>',
+            ("lt", _) => '<',
+            ("quot", _) => '"',
+            _ => panic!("an unknown reference in {text}"),
+        });
+        out.push_str(rest);
+    }
+    out
 }
 
 #[test]
 fn a_form_is_found_with_its_fields_unescaped() {
-    let html = r#"<p>x</p><form method="post" action="http://a/?b=1&amp;c=2"><input type="hidden" name="n" value="&quot;v&quot;&amp;lt;"/><button>Go</button></form><input name="o" value="p">"#;
+    let html = r#"<p>x</p><form method="post" action="http&#58;//a/?b=1&amp;c=2"><input type="hidden" name="n" value="&quot;v&#x22;&amp;lt;"/><button>Go</button></form><input name="o" value="p">"#;
     let found = form(html).unwrap();
     assert_eq!(found.action, "http://a/?b=1&c=2");
     assert_eq!(found.fields, [("n".to_owned(), "\"v\"&lt;".to_owned())]);

@@ -9,6 +9,7 @@ mod cells;
 mod cloud;
 mod forger;
 mod programs;
+mod real;
 mod service;
 
 use attacker::USER;
@@ -16,6 +17,7 @@ use cells::{Case, Kind, Outcome, Setup, Table};
 use cloud::Cloud;
 use forger::{Forger, Lies};
 use jiff::SignedDuration;
+use real::Product;
 use service::Service;
 
 /// Runs all cells of one service with requests by one binding.
@@ -45,42 +47,42 @@ fn table(kind: Kind, binding: &'static str, real: &mut dyn Cloud) {
 
 #[test]
 fn demo_service_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::DemoService, "redirect", &mut Forger::new());
+    table(Kind::DemoService, "redirect", &mut Product::new());
 }
 
 #[test]
 fn demo_service_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::DemoService, "post", &mut Forger::new());
+    table(Kind::DemoService, "post", &mut Product::new());
 }
 
 #[test]
 fn mellon_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Mellon, "redirect", &mut Forger::new());
+    table(Kind::Mellon, "redirect", &mut Product::new());
 }
 
 #[test]
 fn mellon_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Mellon, "post", &mut Forger::new());
+    table(Kind::Mellon, "post", &mut Product::new());
 }
 
 #[test]
 fn python3_saml_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Python3Saml, "redirect", &mut Forger::new());
+    table(Kind::Python3Saml, "redirect", &mut Product::new());
 }
 
 #[test]
 fn python3_saml_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Python3Saml, "post", &mut Forger::new());
+    table(Kind::Python3Saml, "post", &mut Product::new());
 }
 
 #[test]
 fn shibboleth_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Shibboleth, "redirect", &mut Forger::new());
+    table(Kind::Shibboleth, "redirect", &mut Product::new());
 }
 
 #[test]
 fn shibboleth_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
-    table(Kind::Shibboleth, "post", &mut Forger::new());
+    table(Kind::Shibboleth, "post", &mut Product::new());
 }
 
 /// A hand-over sheet promises that a service is set up by following it.
@@ -100,5 +102,5 @@ fn sheets(real: &mut dyn Cloud) {
 
 #[test]
 fn services_set_up_by_their_hand_over_sheets_work() {
-    sheets(&mut Forger::new());
+    sheets(&mut Product::new());
 }
