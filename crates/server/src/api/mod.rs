@@ -45,6 +45,8 @@ pub mod query;
 pub mod scope;
 mod services;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod users;
 

@@ -197,7 +197,7 @@ async fn grant(app: &Shared, org: &str, request: Request) -> Result<Response, Re
 }
 
 fn wanted(text: &str) -> Result<Vec<Scope>, Refusal> {
-    text.split_whitespace().map(|scope| scope.parse()).collect::<Result<_, _>>().map_err(|_| Refusal {
+    text.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(|_| Refusal {
         error: "invalid_scope",
         problem: Problem::of(latchkey_wire::Code::Api010).detail("there is a scope that does not exist"),
     })

@@ -16,6 +16,7 @@ use crate::exit::{Failure, Result};
 use crate::net::dns::DomainCheck;
 use crate::serve::Opened;
 use crate::serve::settings::Settings;
+use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
 
 /// How many passwords are tried at once.
@@ -64,7 +65,19 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
     let store = open_store(&opened.settings, &opened.store_file).await?;
     let master = MasterKey::new(Zeroizing::new(*opened.master_key.expose()));
     let directory = Directory::new(store, Arc::new(SystemClock), Arc::new(master));
-    let origin = opened.settings.public_url();
+    let app = assemble(directory, &opened.settings, opened.tls_keys, opened.stopping).await?;
+    let newest = app.directory.newest_checkpoint().await.map_err(failure)?;
+    Ok(super::serve_app(app, newest))
+}
+
+/// Founds the cloud in a fresh store, and assembles what handlers share.
+pub(crate) async fn assemble(
+    directory: Directory,
+    settings: &Arc<Settings>,
+    tls_keys: TlsKeys,
+    stopping: tokio::sync::watch::Receiver<bool>,
+) -> Result<Arc<App>> {
+    let origin = settings.public_url();
     let cloud = match directory.cloud().await.map_err(failure)? {
         Some(cloud) => cloud,
         None => {
@@ -72,13 +85,13 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
             directory.cloud().await.map_err(failure)?.ok_or_else(|| internal("the new cloud is not there"))?
         }
     };
-    let app = Arc::new(App {
-        domain_check: DomainCheck::new(opened.settings.dns_server),
+    Ok(Arc::new(App {
+        domain_check: DomainCheck::new(settings.dns_server),
         password_work: tokio::sync::Semaphore::new(PASSWORDS_AT_ONCE),
-        settings: Arc::clone(&opened.settings),
+        settings: Arc::clone(settings),
         iss: cloud.iss,
         public_urls: vec![origin],
-        cloud_name: opened.settings.cloud_name().to_string(),
+        cloud_name: settings.cloud_name().to_string(),
         root: Root::load(&directory).await.map_err(failure)?,
         keys: KeyCache::new(directory.clone()),
         seals: SealKeys::new(directory.master().derive("daily-seal")),
@@ -86,10 +99,8 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
         documents: crate::cloud::document::Documents::default(),
         limits: crate::enroll::limits::SourceLimits::default(),
         saml: crate::saml::Saml::default(),
-        tls_keys: opened.tls_keys,
-        stopping: opened.stopping,
+        tls_keys,
+        stopping,
         directory,
-    });
-    let newest = app.directory.newest_checkpoint().await.map_err(failure)?;
-    Ok(super::serve_app(app, newest))
+    }))
 }

@@ -68,6 +68,12 @@ impl Operator {
         self.uid
     }
 
+    /// An operator in a test of handlers, where there is no socket.
+    #[cfg(test)]
+    pub(crate) const fn for_tests(uid: u32) -> Self {
+        Self { uid, proof: Proof }
+    }
+
     fn of(stream: &UnixStream) -> Option<Self> {
         let uid = stream.peer_cred().ok()?.uid();
         let own = rustix::process::geteuid().as_raw();

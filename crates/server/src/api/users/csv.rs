@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<ImportLine>> {
     let mut told = 0;
     for record in reader.records() {
         let record = record.map_err(|error| broken(&error))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(bytes, position));
         if record.iter().all(str::is_empty) {
             continue;
         }
@@ -47,6 +47,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<ImportLine>> {
         lines.push(of_record(line, &header, &record));
     }
     problem.map_or(Ok(lines), Err)
+}
+
+/// The line on which a record begins. The reader counts empty lines in front as a part of it.
+fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let empty = bytes.get(start..).unwrap_or_default().iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + empty.filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn broken(error: &csv::Error) -> Problem {

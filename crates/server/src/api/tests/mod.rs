@@ -1,0 +1,11 @@
+//! Tests of the API over HTTP, on a real store.
+// Helpers outside #[test] functions are tests too, and a body written in place is a value.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+
+mod clients;
+mod domains;
+mod errors;
+mod repeated;
+mod tokens;
+mod users;
+mod world;
