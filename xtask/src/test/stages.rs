@@ -157,7 +157,7 @@ fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, target: &Path, argumen
     // A file of an earlier run must not speak for this one; that there is none is well.
     let _ = std::fs::remove_file(&junit);
     let mut program = Program::new(run.workspace, "cargo")
-        .args(["nextest", "run", "--locked", "--config-file", ".config/nextest.toml", "--profile", "ci"])
+        .args(["nextest", "run", "--locked", "--profile", "ci"])
         .args(["--manifest-path".as_ref(), manifest.as_os_str()])
         .args(arguments)
         .args(["--target-dir".as_ref(), target.as_os_str()])
