@@ -8,6 +8,8 @@ mod cli_ends;
 mod cli_fake;
 mod cli_https;
 mod command_line;
+mod device_calls;
+mod device_lab;
 mod fronting;
 mod program;
 mod server;
