@@ -113,6 +113,11 @@ pub const CODES: &[CodeEntry] = &[
         "RequestedAuthnContext cannot be met at this evidence level.",
     ),
     entry(
+        "LK-SAML-029",
+        "The service expects somebody else, or cannot be told who you are. Sign out there and start again; if it stays, tell your administrator.",
+        "The request names a Subject that is not the person on this device, or the user has no value for the attribute that is this service's NameID. The detail says which.",
+    ),
+    entry(
         "LK-SAML-030",
         METADATA,
         "The metadata is not XML that passes the gate (DOCTYPE, depth, size 1 MiB, 20,000 nodes).",

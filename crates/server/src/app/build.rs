@@ -8,6 +8,7 @@ use latchkey_directory::time::SystemClock;
 use latchkey_directory::{Directory, Error};
 use latchkey_store::postgres::PostgresStore;
 use latchkey_store::sqlite::SqliteStore;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::{App, KeyCache, Root};
@@ -71,11 +72,11 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
 }
 
 /// Founds the cloud in a fresh store, and assembles what handlers share.
-pub(crate) async fn assemble(
+pub async fn assemble(
     directory: Directory,
     settings: &Arc<Settings>,
     tls_keys: TlsKeys,
-    stopping: tokio::sync::watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) -> Result<Arc<App>> {
     let origin = settings.public_url();
     let cloud = match directory.cloud().await.map_err(failure)? {

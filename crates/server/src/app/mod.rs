@@ -21,9 +21,7 @@ use crate::serve::settings::Settings;
 use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
 
-#[cfg(test)]
-pub(crate) use build::assemble;
-pub use build::{build, open_store};
+pub use build::{assemble, build, open_store};
 pub use keys::{KeyCache, OrgKeys, Root, ed25519};
 pub use organizations::new_key;
 

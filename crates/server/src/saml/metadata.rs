@@ -7,11 +7,11 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use latchkey_directory::{Error, OrgId, Timestamp};
+use latchkey_directory::{Bytes, Error, OrgId, Timestamp};
 use latchkey_saml::metadata::{IdpMetadata, Published};
 
 use super::{jiff_time, sso_url};
-use crate::app::App;
+use crate::app::{App, OrgKeys};
 use crate::problem::{Problem, Result};
 use crate::signin::refuse;
 
@@ -29,7 +29,8 @@ pub(super) struct Edition {
     org: OrgId,
     name: String,
     origin: String,
-    keys: Timestamp,
+    /// Over the certificates of every key in it.
+    keys: Bytes<32>,
     day: u64,
 }
 
@@ -42,7 +43,7 @@ pub async fn idp_metadata(app: &App, org: &OrgId) -> std::result::Result<Arc<Vec
         org: org.clone(),
         name: organization.name.clone(),
         origin: app.origin().to_owned(),
-        keys: keys.changed_at,
+        keys: published_hash(&keys),
         day,
     };
     if let Some(document) = app.saml.documents.get(&edition) {
@@ -66,6 +67,12 @@ pub async fn idp_metadata(app: &App, org: &OrgId) -> std::result::Result<Arc<Vec
     let document = Arc::new(document);
     app.saml.documents.insert(edition, Arc::clone(&document));
     Ok(document)
+}
+
+fn published_hash(keys: &OrgKeys) -> Bytes<32> {
+    let mut all = keys.metadata.certificate().der().to_vec();
+    keys.assertion_published.iter().for_each(|certificate| all.extend_from_slice(certificate.der()));
+    latchkey_directory::sha256(&all)
 }
 
 /// `GET /o/{org}/saml/metadata`.

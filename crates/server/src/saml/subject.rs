@@ -118,7 +118,7 @@ pub fn name_id(
         (NameIdFormat::Unspecified, NameIdSetting::Unspecified(source)) => {
             let found = fact(user, groups, source).into_iter().find(|value| !value.is_empty());
             found.ok_or_else(|| Unfit {
-                code: "LK-SAML-026",
+                code: "LK-SAML-029",
                 status: StatusCode::RequestDenied,
                 detail: format!("{} has no {source}, which is this service's NameID", user.login_name),
             })?
@@ -145,7 +145,7 @@ fn is_subject(hint: &SubjectHint, value: &str, user: &User, entity_id: &str, sec
         return Ok(());
     }
     Err(Unfit {
-        code: "LK-SAML-026",
+        code: "LK-SAML-029",
         status: StatusCode::UnknownPrincipal,
         detail: format!("the request is about somebody else than {}", user.login_name),
     })

@@ -1,6 +1,6 @@
 //! Integration tests of the server program: the real binary, driven from outside.
 
-#![allow(clippy::unwrap_used, clippy::result_large_err)] // helpers outside #[test] functions are tests too
+#![allow(clippy::unwrap_used, clippy::panic, clippy::result_large_err)] // helpers outside #[test] functions are tests too
 
 mod checking;
 mod cli_calls;
@@ -14,3 +14,4 @@ mod fronting;
 mod program;
 mod server;
 mod serving;
+mod signin;

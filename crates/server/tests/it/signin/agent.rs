@@ -1,0 +1,296 @@
+//! The agent's channel: what a good sign-in gives, and that a proof is good for one transaction once.
+
+use std::time::Duration;
+
+use latchkey_directory::records::{Binding, Device, Membership};
+use latchkey_directory::services::ServiceSettings;
+use latchkey_directory::values::{SignAlgorithm, SignWhat};
+use latchkey_wire::{Bytes, Channel, Level, epoch};
+
+use super::world::{ACS, ORIGIN, SP, World};
+
+#[tokio::test]
+async fn r23_an_assertion_is_short_exact_and_answers_its_request() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Inventory).await;
+    let answer = world.sign_in(&anna).await;
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let said = answer.json();
+    assert_eq!((said["destination"].as_str(), said["relay_state"].as_str()), (Some(ACS), Some("/page?x=1")));
+    let xml = answer.saml();
+    let entity_id = world.app.directory.organization("acme").await.unwrap().entity_id;
+    for wanted in [
+        format!("<saml:Audience>{SP}</saml:Audience>"),
+        format!("Recipient=\"{ACS}\""),
+        format!("Destination=\"{ACS}\""),
+        format!("<saml:Issuer>{entity_id}</saml:Issuer>"),
+        "urn:latchkey:ac:evidence:2".into(),
+        "emailAddress\">anna@acme.example</saml:NameID>".into(),
+        "status:Success".into(),
+    ] {
+        assert!(xml.contains(&wanted), "{wanted} in {xml}");
+    }
+    assert_eq!(xml.matches("InResponseTo=\"_request1\"").count(), 2, "response and confirmation");
+    assert_eq!(xml.matches("<ds:Signature ").count(), 1);
+    let time = |name: &str| {
+        let at = xml.find(&format!("<saml:Conditions {name}=")).or_else(|| xml.find(&format!(" {name}="))).unwrap();
+        let text = xml[at..].split('"').nth(1).unwrap();
+        text.parse::<jiff::Timestamp>().unwrap()
+    };
+    let (from, to) = (time("NotBefore"), time("NotOnOrAfter"));
+    assert!(to.duration_since(from).as_secs() <= 300 + 30);
+
+    let [session] = &world.sessions().await[..] else { panic!() };
+    assert!(xml.contains(&format!("ID=\"{}\"", session.assertion_id)));
+    assert!(xml.contains(&format!("SessionIndex=\"{}\"", session.id)));
+    assert_eq!((session.level, session.channel.as_str()), (Level::Inventory, "agent"));
+    assert_eq!(world.events("signin.saml", "ok").await, 1);
+}
+
+#[tokio::test]
+async fn r13_a_challenge_is_bound_to_transaction_cookie_origin_and_service() {
+    let world = World::new().await;
+    let started = world.start(&world.request()).await;
+    let (common, challenge) = world.challenge(&started).await;
+    assert_eq!((common.org.as_str(), common.iss.as_str()), (world.org.as_str(), ORIGIN));
+    assert_eq!(challenge.txn_sha256, epoch::txn_sha256(&started.txn));
+    assert_eq!(challenge.cb, epoch::cookie_binding(&started.cookie));
+    assert_eq!((challenge.origin.as_str(), challenge.service.as_str()), (ORIGIN, "wiki"));
+    assert_eq!((challenge.channel, challenge.exp), (Channel::Agent, world.now().seconds() + 60));
+}
+
+#[tokio::test]
+async fn r13_a07_a_proof_is_good_once() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let started = world.start(&world.request()).await;
+    let proof = world.proof(&anna, &started, |_, _| ()).await;
+    assert_eq!(world.finish(&started, &proof).await.code(), "ok");
+    let again = world.finish(&started, &proof).await;
+    assert_eq!(again.code(), "LK-PROOF-010");
+    assert_eq!(world.sessions().await.len(), 1);
+    // A fresh signature over the same transaction gives no second session either.
+    let other = world.proof(&anna, &started, |common, _| common.iat += 1).await;
+    assert_eq!(world.finish(&started, &other).await.code(), "LK-PROOF-010");
+    assert_eq!(world.sessions().await.len(), 1);
+}
+
+#[tokio::test]
+async fn r13_a_hundred_at_once_give_one_session() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let started = world.start(&world.request()).await;
+    let proof = world.proof(&anna, &started, |_, _| ()).await;
+    let tries = (0..100).map(|_| world.finish(&started, &proof));
+    let codes: Vec<_> = futures_util::future::join_all(tries).await.iter().map(super::world::Answer::code).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "ok").count(), 1);
+    assert!(codes.iter().all(|code| code == "ok" || code == "LK-PROOF-010"), "{codes:?}");
+    assert_eq!(world.sessions().await.len(), 1);
+}
+
+#[tokio::test]
+async fn r13_another_cookie_transaction_origin_or_channel_is_refused() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let (one, other) = (world.start(&world.request()).await, world.start(&world.request()).await);
+    let proof = world.proof(&anna, &one, |_, _| ()).await;
+    let code = |answer: super::world::Answer| answer.code();
+    let origin = Some(ORIGIN);
+    assert_eq!(code(world.finish_with(&one.txn, &other.cookie, origin, &proof).await), "LK-PROOF-011");
+    assert_eq!(code(world.finish_with(&one.txn, "", origin, &proof).await), "LK-PROOF-011");
+    assert_eq!(code(world.finish_with(&other.txn, &other.cookie, origin, &proof).await), "LK-PROOF-010");
+    let evil = Some("https://evil.example");
+    assert_eq!(code(world.finish_with(&one.txn, &one.cookie, evil, &proof).await), "LK-PROOF-012");
+    assert_eq!(code(world.finish_with(&one.txn, &one.cookie, Some("null"), &proof).await), "LK-PROOF-012");
+    let loopback = world.proof(&anna, &one, |_, proof| proof.channel = Channel::Loopback).await;
+    assert_eq!(code(world.finish(&one, &loopback).await), "LK-PROOF-013");
+    let nonce = world.proof(&anna, &one, |common, _| common.nonce = Bytes([9; 16]).to_string()).await;
+    assert_eq!(code(world.finish(&one, &nonce).await), "LK-PROOF-010");
+    assert!(world.sessions().await.is_empty());
+    assert_eq!(code(world.finish(&one, &proof).await), "ok");
+}
+
+#[tokio::test]
+async fn r13_after_sixty_one_seconds_it_is_too_late() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let started = world.start(&world.request()).await;
+    let proof = world.proof(&anna, &started, |_, _| ()).await;
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.finish(&started, &proof).await.code(), "LK-PROOF-010");
+    assert!(world.sessions().await.is_empty());
+}
+
+#[tokio::test]
+async fn a05_a_proof_for_another_organization_cloud_or_root_is_refused() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    for alter in ["org", "iss", "rk"] {
+        let started = world.start(&world.request()).await;
+        let proof = world
+            .proof(&anna, &started, |common, _| match alter {
+                "org" => common.org = "other".into(),
+                "iss" => common.iss = "https://other.example".into(),
+                _ => common.rk = Bytes([7; 32]),
+            })
+            .await;
+        assert_eq!(world.finish(&started, &proof).await.code(), "LK-ENROLL-010", "{alter}");
+    }
+    // A transaction of another organization does not open here, and the person's binding is not found there.
+    let intent = latchkey_directory::Intent::of(&latchkey_directory::audit::Actor::system());
+    let other = world.app.create_organization(&intent, "other".into(), "Other".into()).await.unwrap().id;
+    let started = world.start(&world.request()).await;
+    let proof = world.proof(&anna, &started, |_, _| ()).await;
+    let path = format!("/o/{other}/signin/finish");
+    let body = serde_json::json!({"txn": started.txn, "proof": proof}).to_string();
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .header("latchkey-agent", "1")
+        .header("cookie", format!("__Host-lk-b={}", started.cookie));
+    let answer = world.send(request.body(axum::body::Body::from(body)).unwrap()).await;
+    assert_eq!(answer.code(), "LK-PROOF-010");
+    assert!(world.sessions().await.is_empty());
+}
+
+#[tokio::test]
+async fn a20_nobody_signs_for_somebody_else() {
+    let world = World::new().await;
+    let (anna, ben) = (world.person("anna", Level::Asserted).await, world.person("ben", Level::Asserted).await);
+    let started = world.start(&world.request()).await;
+    let stolen = world.proof(&ben, &started, |_, proof| proof.binding_id.clone_from(&anna.binding)).await;
+    assert_eq!(world.finish(&started, &stolen).await.code(), "LK-ENROLL-010");
+    let crossed = world.proof(&ben, &started, |_, proof| proof.device_id.clone_from(&anna.device)).await;
+    assert_eq!(world.finish(&started, &crossed).await.code(), "LK-DEVICE-404");
+    let unknown = world.proof(&ben, &started, |_, proof| proof.binding_id = "nobody".into()).await;
+    assert_eq!(world.finish(&started, &unknown).await.code(), "LK-DEVICE-404");
+    let rubbish = world.finish(&started, "a.b.c").await;
+    assert_eq!((rubbish.status.as_u16(), rubbish.code().as_str()), (401, "LK-ENROLL-010"));
+    assert!(world.sessions().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_old_epoch_renews_first_and_the_one_before_counts_while_it_lives() {
+    let world = World::new().await;
+    let mut anna = world.person("anna", Level::Asserted).await;
+    let before = anna.e.commitment();
+    let next = latchkey_wire::EpochSecret::generate();
+    world
+        .set::<Device>(
+            Device::id.eq(&anna.device),
+            vec![
+                Device::cur.set(&1),
+                Device::v_cur.set(&next.commitment()),
+                Device::v_prev.set(&Some(before)),
+                Device::prev_alive.set(&true),
+            ],
+        )
+        .await;
+    assert_eq!(world.sign_in(&anna).await.code(), "ok", "the epoch before, alive");
+    let old = anna.e.clone();
+    (anna.e, anna.n) = (next, 1);
+    assert_eq!(world.sign_in(&anna).await.code(), "ok", "the current one");
+    (anna.e, anna.n) = (old, 0);
+    let late = world.sign_in(&anna).await;
+    assert_eq!(late.code(), "LK-PROOF-021", "the first use of the current one ended the one before");
+    assert!(late.json()["signed"].is_string(), "a device that proved itself is told in signed form");
+    assert_eq!(world.all::<Device>().await[0].state.to_string(), "registered", "never quarantine");
+}
+
+#[tokio::test]
+async fn r10_the_level_is_stated_and_a_services_minimum_holds() {
+    let world = World::new().await;
+    for level in Level::ALL {
+        let person = world.person("anna", level).await;
+        for min in Level::ALL {
+            let set = vec![latchkey_directory::records::Service::min_evidence.set(&min)];
+            world.set::<latchkey_directory::records::Service>(latchkey_directory::query::Filter::all(), set).await;
+            let answer = world.sign_in(&person).await;
+            if level < min {
+                assert_eq!(answer.code(), "LK-PROOF-014", "{level} at {min}");
+                continue;
+            }
+            let xml = answer.saml();
+            assert!(xml.contains(&format!("urn:latchkey:ac:evidence:{level}<")), "{level} at {min}");
+            let attribute = xml.split("urn:latchkey:attribute:evidence-level").nth(1).unwrap();
+            assert!(attribute.contains(&format!(">{level}</saml:AttributeValue>")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn r11_a_protected_user_needs_level_three_at_each_issuance() {
+    let world = World::new().await;
+    for level in Level::ALL {
+        let person = world.person("boss", level).await;
+        let expected = if level < Level::MdmSigned { "LK-PROOF-014" } else { "ok" };
+        assert_eq!(world.sign_in(&person).await.code(), "ok");
+        if level == Level::Asserted {
+            world.group("admins", true, &person).await;
+        } else {
+            let row = world.all::<Membership>().await.remove(0);
+            world.put(Membership { user_id: person.user.clone(), ..row }).await;
+        }
+        assert_eq!(world.sign_in(&person).await.code(), expected, "{level}");
+    }
+}
+
+#[tokio::test]
+async fn the_settings_of_a_service_are_kept() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    world.group("staff", false, &anna).await;
+    let settings = ServiceSettings {
+        name_id: "persistent".into(),
+        attributes: serde_json::json!([{"name": "groups", "format": "basic", "source": "groups"}]),
+        sign: SignWhat::Both,
+        algorithm: SignAlgorithm::EcdsaP256,
+        ..ServiceSettings::default()
+    };
+    world.service("shop", "https://shop.example", "https://shop.example/acs", settings, Level::Asserted).await;
+    let request = super::request::AuthnRequest { issuer: "https://shop.example".into(), acs: None, ..world.request() };
+    let xml = world.sign_in_with(&anna, &request).await.saml();
+    assert_eq!(xml.matches("<ds:Signature ").count(), 2, "assertion and response");
+    assert!(xml.contains("ecdsa-sha256") && !xml.contains("rsa-sha256"));
+    assert!(xml.contains("nameid-format:persistent") && !xml.contains("anna@acme.example"));
+    assert!(xml.contains(">staff</saml:AttributeValue>"));
+    let again = world.sign_in_with(&anna, &request).await.saml();
+    let name_id = |xml: &str| xml.split("</saml:NameID>").next().unwrap().rsplit('>').next().unwrap().to_owned();
+    assert_eq!(name_id(&xml), name_id(&again));
+}
+
+#[tokio::test]
+async fn a_grant_that_took_too_long_is_not_given_out() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    assert_eq!(world.sign_in(&anna).await.code(), "ok");
+    world.delay_ms.store(701, std::sync::atomic::Ordering::SeqCst);
+    let late = world.sign_in(&anna).await;
+    assert_eq!((late.status.as_u16(), late.code().as_str()), (503, "LK-CLOUD-503"));
+    world.delay_ms.store(0, std::sync::atomic::Ordering::SeqCst);
+    let ended: Vec<_> = world.sessions().await.into_iter().filter_map(|s| s.ended_reason).collect();
+    assert_eq!(ended, ["not_delivered"]);
+    world.delay_ms.store(699, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(world.sign_in(&anna).await.code(), "ok");
+}
+
+#[tokio::test]
+async fn a_binding_says_when_it_was_last_used() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    world.sign_in(&anna).await;
+    assert_eq!(world.all::<Binding>().await[0].last_used_at, Some(world.now()));
+}
+
+#[tokio::test]
+async fn finish_takes_json_of_a_moderate_size_only() {
+    let world = World::new().await;
+    let path = world.path("signin/finish");
+    let post = |kind: &str, body: String| {
+        http::Request::post(path.clone()).header("content-type", kind).body(axum::body::Body::from(body)).unwrap()
+    };
+    assert_eq!(world.send(post("text/plain", "{}".into())).await.status, 415);
+    assert_eq!(world.send(post("application/json", "{}".into())).await.status, 400);
+    assert_eq!(world.send(post("application/json", "x".repeat(100_000))).await.status, 413);
+    let rubbish = r#"{"txn":"x","proof":"y"}"#.to_owned();
+    assert_eq!(world.send(post("application/json", rubbish)).await.code(), "LK-PROOF-010");
+}
