@@ -120,7 +120,7 @@ fn address(parts: &Parts) -> Option<std::net::IpAddr> {
 /// The organization of the path and whoever calls.
 pub(super) async fn who(parts: &mut Parts, app: &Shared) -> Result<(OrganizationView, Caller)> {
     let which = organization_named(parts, app).await?;
-    let organization = match app.directory.organization(&which).await {
+    let organization = match find(app, &which).await {
         Ok(organization) => Some(organization),
         Err(Error::NotFound { .. }) => None,
         Err(error) => return Err(error.into()),
@@ -137,6 +137,18 @@ pub(super) async fn who(parts: &mut Parts, app: &Shared) -> Result<(Organization
         (Known::Client(_) | Known::Elsewhere, _) => Err(unknown()),
         (Known::No, _) => Err(Problem::of(Own::Auth001)
             .detail("the access token is not known, or it has expired or its client is disabled")),
+    }
+}
+
+/// The organization of this slug or id. `-` is the only one of a cloud that has one, which is most clouds; no slug and no id looks like that.
+pub(super) async fn find(app: &Shared, which: &str) -> latchkey_directory::Result<OrganizationView> {
+    if which != "-" {
+        return app.directory.organization(which).await;
+    }
+    let mut all = app.directory.organizations().await?;
+    match (all.pop(), all.is_empty()) {
+        (Some(only), true) => Ok(only),
+        _ => Err(Error::not_found("organization", which)),
     }
 }
 

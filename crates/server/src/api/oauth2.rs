@@ -168,7 +168,7 @@ async fn grant(app: &Shared, org: &str, request: Request) -> Result<Response, Re
         return Err(Refusal { error: "unsupported_grant_type", problem });
     }
     // Who is not known learns nothing about organizations.
-    let organization = match app.directory.organization(org).await {
+    let organization = match super::caller::find(app, org).await {
         Ok(organization) => organization,
         Err(Error::NotFound { .. }) => return Err(Refusal::client(format!("there is no organization {org}"))),
         Err(error) => return Err(error.into()),
@@ -240,9 +240,9 @@ async fn prove(
     }
 }
 
-/// The addresses of this endpoint: by id and by slug, at every public address.
+/// The addresses of this endpoint: by id, by slug and by `-`, at every public address.
 fn audiences(app: &Shared, organization: &OrganizationView) -> Vec<String> {
-    let names = [organization.id.as_str(), organization.slug.as_str()];
+    let names = [organization.id.as_str(), organization.slug.as_str(), "-"];
     let of = |url: &String| names.map(|name| format!("{url}/o/{name}/oauth2/token"));
     app.public_urls.iter().flat_map(of).collect()
 }

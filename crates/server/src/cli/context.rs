@@ -135,12 +135,8 @@ impl Context {
         let org = match self.globals.org.clone().or_else(|| variable("LATCHKEY_ORG")) {
             Some(org) => org,
             None if self.client()?.is_operator() => self.only_org()?,
-            None => {
-                return Err(Failure::usage(
-                    "--server needs --org: an API client belongs to one organization",
-                    "give --org SLUG, or set LATCHKEY_ORG",
-                ));
-            }
+            // Who is no operator cannot ask which there are; the server knows whether there is only one.
+            None => client::ONLY.to_owned(),
         };
         Ok(self.org.get_or_init(|| org))
     }

@@ -194,7 +194,12 @@ fn with_flags(mut failure: Failure) -> Failure {
             }
             other => other.trim_end_matches("_at").trim_end_matches("_s").to_owned(),
         };
-        error.pointer = format!("--{}", flag.replace('_', "-"));
+        error.pointer = match field {
+            "login_name" => "LOGIN".to_owned(),
+            "slug" => "SLUG".to_owned(),
+            "name" => "the name".to_owned(),
+            _ => format!("--{}", flag.replace('_', "-")),
+        };
     }
     if failure.fix.starts_with("See the `errors`") {
         let flags: Vec<&str> = failure.errors.iter().map(|error| error.pointer.as_str()).collect();

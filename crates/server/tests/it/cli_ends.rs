@@ -126,13 +126,23 @@ fn output_goes_to_a_private_file_and_stdout_stays_empty() {
     }
     for (line, secret) in [
         ("code create --user u --output secret", "lkuc1_secret"),
-        ("api-client create n --scope devices:read --output secret", "s3cret"),
         ("service handover wiki --for generic --output secret", "sheet\n"),
     ] {
         let output = fake.run(&line.split(' ').collect::<Vec<_>>());
         assert!(output.status.success() && output.stdout.is_empty(), "{line}");
         assert_eq!(std::fs::read_to_string(fake.file("secret")).unwrap(), secret, "{line}");
     }
+}
+
+#[test]
+fn a_clients_secret_goes_into_its_file_and_its_id_to_stdout() {
+    let fake = Fake::start();
+    let line = "api-client create n --scope devices:read --secret-output secret --json";
+    let output = fake.run(&line.split(' ').collect::<Vec<_>>());
+    let answer = document(&output.stdout);
+    assert_eq!((&answer["client_id"], &answer["client_secret"]), (&json!("c1"), &Value::Null));
+    assert_eq!(std::fs::read_to_string(fake.file("secret")).unwrap(), "s3cret");
+    assert_eq!(std::fs::metadata(fake.file("secret")).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -52,6 +52,15 @@ impl Tls {
         command
     }
 
+    fn without_org(&self, arguments: &[&str]) -> Output {
+        std::fs::write(self.dir.path().join("secret"), "s3 cret\n").unwrap();
+        self.command(arguments)
+            .env_remove("LATCHKEY_ORG")
+            .env("LATCHKEY_CLIENT_SECRET_FILE", "secret")
+            .output()
+            .unwrap()
+    }
+
     fn with_secret(&self, arguments: &[&str]) -> Output {
         std::fs::write(self.dir.path().join("secret"), "s3 cret\n").unwrap();
         self.command(arguments).env("LATCHKEY_CLIENT_SECRET_FILE", "secret").output().unwrap()
@@ -63,7 +72,7 @@ fn answer(asked: &Asked) -> Told {
         "/o/acme/oauth2/token" => {
             Told::json(200, &json!({"access_token": "at1", "token_type": "Bearer", "expires_in": 600}))
         }
-        "/o/bits/oauth2/token" => Told::json(401, &json!({"error": "invalid_client"})),
+        "/o/-/oauth2/token" | "/o/bits/oauth2/token" => Told::json(401, &json!({"error": "invalid_client"})),
         _ => anything(asked),
     }
 }
@@ -124,16 +133,12 @@ fn credentials_that_are_refused_missing_or_doubled_are_named() {
     let output = server.with_secret(&["device", "list", "--org", "bits"]);
     assert_eq!(output.status.code(), Some(4));
     assert!(last_line(&output).contains("LK-AUTH-003"), "{}", last_line(&output));
+    let output = server.without_org(&["device", "list"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(last_line(&output).contains("--org is missing"), "{}", last_line(&output));
     let output = server.command(&["device", "list"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(last_line(&output).contains("LATCHKEY_CLIENT_SECRET_FILE"));
-    let output = server
-        .command(&["device", "list"])
-        .env_remove("LATCHKEY_ORG")
-        .env("LATCHKEY_CLIENT_SECRET_FILE", "secret")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2));
     let output = latchkey(&["device", "list", "--server", "http://id.corp.example"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }

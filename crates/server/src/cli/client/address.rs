@@ -6,6 +6,9 @@ use url::{Host, Url};
 
 use crate::exit::{Failure, Result};
 
+/// In the place of a slug: the only organization there is.
+pub(crate) const ONLY: &str = "-";
+
 /// `--server` as an address: `https`, or `http` on this machine; a bare host name is taken as https.
 ///
 /// # Errors

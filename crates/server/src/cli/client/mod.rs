@@ -24,7 +24,7 @@ use url::Url;
 use crate::code::Own;
 use crate::exit::{Exit, Failure, Result};
 use address::authority;
-pub(crate) use address::{base, segment};
+pub(crate) use address::{ONLY, base, segment};
 pub(crate) use credentials::Credentials;
 
 /// Largest answer that is read as a whole, bytes.
@@ -219,15 +219,17 @@ impl Client {
         let mut ask = Ask::post_bytes(path, "application/x-www-form-urlencoded", form.into_bytes());
         ask.bearer = basic;
         let mut body = Vec::new();
-        self.runtime.block_on(async {
-            let mut keep = |chunk: &[u8]| {
-                body.extend_from_slice(chunk);
-                Ok(if body.len() > 65_536 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-            };
-            tokio::time::timeout(ANSWER, self.exchange(&ask, &mut keep))
-                .await
-                .unwrap_or_else(|_| Err(self.unreachable("no answer")))
-        })?;
+        self.runtime
+            .block_on(async {
+                let mut keep = |chunk: &[u8]| {
+                    body.extend_from_slice(chunk);
+                    Ok(if body.len() > 65_536 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                };
+                tokio::time::timeout(ANSWER, self.exchange(&ask, &mut keep))
+                    .await
+                    .unwrap_or_else(|_| Err(self.unreachable("no answer")))
+            })
+            .map_err(|failure| if org == ONLY { maybe_several(failure) } else { failure })?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["access_token"].as_str().ok_or_else(|| unusable("it has no access token"))?;
         let header = format!("Bearer {token}");
@@ -407,6 +409,19 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<u64>) -> Failure {
     });
     failure.retry_after = failure.retry_after.or(retry_after);
     failure
+}
+
+/// To whoever is not known, a cloud with several organizations says no more than that the credentials are not accepted.
+fn maybe_several(failure: Failure) -> Failure {
+    if failure.exit != Exit::REFUSED {
+        return failure;
+    }
+    let detail = "the client's credentials are not accepted, or there are several organizations and --org is missing";
+    Failure {
+        detail: detail.to_owned(),
+        fix: format!("give --org SLUG or set LATCHKEY_ORG; {}", failure.fix),
+        ..failure
+    }
 }
 
 fn unusable(why: &str) -> Failure {

@@ -23,7 +23,7 @@ pub(crate) enum ApiClient {
     #[command(
         after_help = "Scopes are NOUN:read and NOUN:write for organization, domains, tokens, policy, users, groups, devices, codes, \
         services, sessions, keys, api-clients; and audit:read.\n\nExample:\n  \
-        latchkey api-client create inventory --scope devices:read --output secret\n  \
+        latchkey api-client create inventory --scope devices:read --secret-output secret\n  \
         export LATCHKEY_CLIENT_ID=… LATCHKEY_CLIENT_SECRET_FILE=secret LATCHKEY_ORG=acme\n  \
         latchkey --server https://id.corp.example device list"
     )]
@@ -36,9 +36,9 @@ pub(crate) enum ApiClient {
         /// Its public key (PEM): it proves itself by signature and gets no secret
         #[arg(long, value_name = "F")]
         public_key: Option<String>,
-        /// Write the secret here (0600) and leave stdout empty
+        /// Write the secret here (0600); the answer is then without it
         #[arg(long, value_name = "F")]
-        output: Option<PathBuf>,
+        secret_output: Option<PathBuf>,
         #[command(flatten)]
         if_missing: IfMissing,
         #[command(flatten)]
@@ -48,9 +48,12 @@ pub(crate) enum ApiClient {
     Rotate {
         #[command(flatten)]
         target: Target,
-        /// Write the secret here (0600) and leave stdout empty
+        /// Its new public key (PEM), in place of a new secret
         #[arg(long, value_name = "F")]
-        output: Option<PathBuf>,
+        public_key: Option<String>,
+        /// Write the secret here (0600); the answer is then without it
+        #[arg(long, value_name = "F")]
+        secret_output: Option<PathBuf>,
     },
     /// Give it no access, until it is enabled again
     Disable(Target),
@@ -72,7 +75,7 @@ impl ApiClient {
     pub(crate) fn run(&self, context: &Context) -> Result<()> {
         let one = |x: &str| context.at(&["api-clients", x]);
         match self {
-            ApiClient::Create { name, scope, public_key, output, if_missing, change } => {
+            ApiClient::Create { name, scope, public_key, secret_output, if_missing, change } => {
                 let key = public_key.as_deref().map(|file| files::read_text(file, 64 * 1024)).transpose()?;
                 let body = Body::default()
                     .with("name", name.as_str())
@@ -81,12 +84,13 @@ impl ApiClient {
                     .value();
                 let existing = if if_missing.if_missing { Some(one(name)?) } else { None };
                 let value = context.create(Ask::post(change.path(&context.at(&["api-clients"])?), &body), existing)?;
-                answer(context, &value, output.as_ref())
+                answer(context, value, secret_output.as_ref())
             }
-            ApiClient::Rotate { target, output } => {
+            ApiClient::Rotate { target, public_key, secret_output } => {
                 let path = target.change.path(&context.at(&["api-clients", &target.x, "rotate"])?);
-                let value = context.json(Ask::post(path, &Body::default().value()))?;
-                answer(context, &value, output.as_ref())
+                let key = public_key.as_deref().map(|file| files::read_text(file, 64 * 1024)).transpose()?;
+                let value = context.json(Ask::post(path, &Body::default().maybe("public_key", key).value()))?;
+                answer(context, value, secret_output.as_ref())
             }
             ApiClient::Disable(target) => act(context, "api-clients", target, "disable"),
             ApiClient::Enable(target) => act(context, "api-clients", target, "enable"),
@@ -100,15 +104,13 @@ impl ApiClient {
 }
 
 /// A client with a public key has no secret to write away.
-fn answer(context: &Context, value: &Value, output: Option<&PathBuf>) -> Result<()> {
-    match output {
-        Some(path) if value["client_secret"].is_string() => {
-            context.output.say(&format!("client_id {}", crate::cli::show::cell(value.get("client_id"))));
-            context.secret_answer(value, "client_secret", Some(path))
-        }
-        _ => {
-            context.answer(value);
-            Ok(())
-        }
+fn answer(context: &Context, mut value: Value, secret_output: Option<&PathBuf>) -> Result<()> {
+    if let Some(path) = secret_output
+        && let Some(secret) = value.as_object_mut().and_then(|members| members.remove("client_secret"))
+    {
+        files::write(path, secret.as_str().unwrap_or_default().as_bytes())?;
+        context.output.say(&format!("the secret is in {} (0600)", path.display()));
     }
+    context.answer(&value);
+    Ok(())
 }
