@@ -39,6 +39,7 @@ mod groups;
 mod idempotency;
 mod keys;
 mod oauth2;
+mod openapi;
 mod organizations;
 mod policy;
 pub mod query;
@@ -56,14 +57,10 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
-use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
-use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required, SecurityRequirement};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
-use scope::Right;
 
 /// What handlers share.
 pub type Shared = Arc<App>;
@@ -81,7 +78,7 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
     let (public, mut document) = organization("/api/v1/o/{org}").merge(oauth2::routes()).split_for_parts();
     let (operator, above) = organization("/api/v1/o/{org}").merge(above).split_for_parts();
     document.merge(above);
-    let document = describe(document);
+    let document = openapi::describe(document);
     (public.merge(described(&document)), operator.merge(described(&document)))
 }
 
@@ -110,49 +107,4 @@ fn described(document: &OpenApi) -> Router<Shared> {
     let text = document.to_json().unwrap_or_default();
     Router::new()
         .route("/api/v1/openapi.json", get(move || async move { ([(CONTENT_TYPE, "application/json")], text.clone()) }))
-}
-
-fn describe(mut document: OpenApi) -> OpenApi {
-    let scopes = Scopes::from_iter(Right::ALL.iter().map(|right| (right.as_str(), right.as_str())));
-    let flow = Flow::ClientCredentials(ClientCredentials::new("/o/{org}/oauth2/token", scopes));
-    let scheme = SecurityScheme::OAuth2(OAuth2::new([flow]));
-    let title = "Administration of a Latchkey cloud. Errors are application/problem+json; lists are pages; every change takes dry_run=true.";
-    let mut described = OpenApiBuilder::new()
-        .info(InfoBuilder::new().title("Latchkey").version("1").description(Some(title)))
-        .components(Some(ComponentsBuilder::new().security_scheme("client", scheme).build()))
-        .security(Some([SecurityRequirement::new::<_, [&str; 0], &str>("client", [])]))
-        .build();
-    for (path, item) in &mut document.paths.paths {
-        let operations = [
-            ("get", &mut item.get),
-            ("put", &mut item.put),
-            ("post", &mut item.post),
-            ("patch", &mut item.patch),
-            ("delete", &mut item.delete),
-        ];
-        for (method, operation) in operations {
-            if let Some(operation) = operation {
-                complete(operation, method, path);
-            }
-        }
-    }
-    described.merge(document);
-    described
-}
-
-/// What a handler cannot say by itself: an id unique in the document, and the parameters of the path in front of its own.
-fn complete(operation: &mut Operation, method: &str, path: &str) {
-    let words = path.split(['/', '-', '{', '}']).filter(|word| !matches!(*word, "" | "api" | "v1" | "o" | "org"));
-    operation.operation_id = Some([method].into_iter().chain(words).collect::<Vec<_>>().join("_"));
-    let names: Vec<&str> = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
-    let text = || Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
-    let parameter = |name: &&str| {
-        let place = ParameterBuilder::new().name(*name).parameter_in(ParameterIn::Path).required(Required::True);
-        RefOr::T(place.schema(Some(text())).build())
-    };
-    let others = operation.parameters.take().unwrap_or_default();
-    let in_path =
-        |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(Parameter { parameter_in: ParameterIn::Path, .. }));
-    let others = others.into_iter().filter(|parameter| !in_path(parameter));
-    operation.parameters = Some(names.iter().map(parameter).chain(others).collect());
 }
