@@ -99,24 +99,12 @@ impl Directory {
 
     /// Writes; what the work answers with `Ok` is durable when this returns, what it answers with `Err` changed nothing. The work may run
     /// more than once.
-    pub async fn write<T, E>(
-        &self,
-        mut work: impl FnMut(&mut dyn WriteTx) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    pub async fn write<T, E>(&self, work: impl FnMut(&mut dyn WriteTx) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let slot = Slot::default();
-        let out = slot.clone();
-        let work = Box::new(move |tx: &mut dyn WriteTx| {
-            let result = work(tx);
-            let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::Undo };
-            out.put(result);
-            verdict
-        });
-        self.store.write(work).await?;
-        slot.take()
+        write_to(&self.store, work).await
     }
 
     /// Writes, and dates the decision: for what grants something.
@@ -162,6 +150,27 @@ impl Directory {
             Err(Denied::Store(error)) => Err(error),
         }
     }
+}
+
+/// Writes to a store without a directory around it; see [`Directory::write`].
+pub(crate) async fn write_to<T, E>(
+    store: &Arc<dyn Store>,
+    mut work: impl FnMut(&mut dyn WriteTx) -> Result<T, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    let slot = Slot::default();
+    let out = slot.clone();
+    let work = Box::new(move |tx: &mut dyn WriteTx| {
+        let result = work(tx);
+        let verdict = if result.is_ok() { Verdict::Keep } else { Verdict::Undo };
+        out.put(result);
+        verdict
+    });
+    store.write(work).await?;
+    slot.take()
 }
 
 /// Where a transaction leaves its result for the caller.

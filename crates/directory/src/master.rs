@@ -79,6 +79,11 @@ impl MasterKey {
         out
     }
 
+    /// The bytes, for a sealed copy.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
     /// Seals a secret.
     #[must_use]
     pub fn seal(&self, plain: &[u8], what: &SealedAs<'_>) -> Blob {

@@ -20,7 +20,8 @@ use crate::value::{Columnar as _, Json};
 use crate::values::KeyState;
 use crate::{Directory, Error, FieldProblem, Intent, Result};
 
-const CHECK: &[u8] = b"latchkey";
+/// What is sealed to tell a right master key from a wrong one.
+pub(crate) const CHECK: &[u8] = b"latchkey";
 
 /// An organization, as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -167,6 +167,9 @@ own! {
     Restore003 "LK-RESTORE-003" 2 "The exported audit log cannot be replayed.";
         fix "Give a whole export of this cloud from before the backup on: latchkey audit export --format jsonl.";
 
+    Restore004 "LK-RESTORE-004" 5 "The directory holds a store already.";
+        fix "Name an empty or new directory with --data.";
+
     // The command line
     Cli001 "LK-CLI-001" 2 "The command line is wrong.";
         fix "See --help.";

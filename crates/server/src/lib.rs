@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod cloud;
@@ -17,6 +18,8 @@ pub mod nearest;
 pub mod net;
 pub mod output;
 pub mod problem;
+pub mod rewrap;
 pub mod saml;
 pub mod serve;
 pub mod signin;
+pub mod stopped;

@@ -3,6 +3,7 @@
 //! Owns the event, its canonical form, its hash, and how a chain continues. A chain belongs to one writer process; only that writer
 //! appends, in the commit of what the event reports. Must not know how events are stored.
 
+pub mod export;
 pub mod log;
 pub mod verify;
 

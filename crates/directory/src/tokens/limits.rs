@@ -51,7 +51,8 @@ impl Password {
     }
 
     /// What is wrong with it as a new password.
-    pub(crate) fn complaint(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn complaint(&self) -> Option<&'static str> {
         let text = self.expose();
         let length = text.chars().count();
         let letter = text.chars().any(char::is_alphabetic);

@@ -74,6 +74,12 @@ pub fn open(
     Ok(Some(Zeroizing::new(*seed)))
 }
 
+/// Takes a copy from one master key to another. The password's seal stays as it is.
+pub(crate) fn rewrap(old: &MasterKey, new: &MasterKey, org: &OrgId, id: &TokenId, sealed: &Blob) -> Result<Blob> {
+    let what = as_what(org, id.as_str());
+    Ok(new.seal(&*old.open(sealed, &what)?, &what))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@
 
 pub mod answer;
 mod audit;
+mod backup;
 mod bindings;
 pub mod body;
 pub mod caller;
@@ -74,7 +75,8 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
     };
     let above = OpenApiRouter::<Shared>::new()
         .nest("/api/v1", organizations::operator_routes())
-        .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator));
+        .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator))
+        .merge(OpenApiRouter::new().nest("/api/v1", backup::operator_routes()));
     let (public, mut document) = organization("/api/v1/o/{org}").merge(oauth2::routes()).split_for_parts();
     let (operator, above) = organization("/api/v1/o/{org}").merge(above).split_for_parts();
     document.merge(above);

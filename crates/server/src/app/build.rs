@@ -43,7 +43,8 @@ fn internal(reason: impl std::fmt::Display) -> Failure {
     Failure::new(Own::Serve001, reason.to_string(), Own::Serve001.fix())
 }
 
-fn store_failure(error: &StoreError) -> Failure {
+/// Why a command cannot go on without the store.
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
     let code = match error {
         StoreError::Newer { .. } => Own::Serve007,
         StoreError::Unreachable(_) | StoreError::NoSpace(_) => Own::Serve008,
@@ -52,7 +53,8 @@ fn store_failure(error: &StoreError) -> Failure {
     Failure::new(code, error.to_string(), code.fix())
 }
 
-fn failure(error: Error) -> Failure {
+/// Why a command cannot go on.
+pub(crate) fn failure(error: Error) -> Failure {
     match error {
         Error::Store(error) => store_failure(&error),
         // The only state that can be in the way of starting is another master key.
@@ -63,6 +65,7 @@ fn failure(error: Error) -> Failure {
 
 /// Opens the store, founds the cloud in a fresh one, and assembles what is served.
 pub async fn build(opened: Opened) -> Result<crate::serve::App> {
+    crate::backup::take::clean(&opened.data);
     let store = open_store(&opened.settings, &opened.store_file).await?;
     let master = MasterKey::new(Zeroizing::new(*opened.master_key.expose()));
     let directory = Directory::new(store, Arc::new(SystemClock), Arc::new(master));

@@ -22,6 +22,7 @@ use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
 
 pub use build::{assemble, build, open_store};
+pub(crate) use build::{failure, store_failure};
 pub use keys::{KeyCache, OrgKeys, Root, ed25519};
 pub use organizations::new_key;
 

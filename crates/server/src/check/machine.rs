@@ -94,16 +94,11 @@ pub(super) fn master_key(settings: &Settings) -> (Option<MasterKey>, Finding) {
     let file = settings.master_key_file.clone().unwrap_or_else(|| datadir::key_file_beside(&settings.data));
     match MasterKey::open(&file, false) {
         Ok(key) => {
-            let finding = Finding::good("master_key", format!("{}, fingerprint {}", file.display(), fingerprint(&key)));
+            let finding = Finding::good("master_key", format!("{}, fingerprint {}", file.display(), key.id()));
             (Some(key), finding)
         }
         Err(failure) => (None, Finding::failed("master_key", failure)),
     }
-}
-
-/// The fingerprint by which the store knows its master key.
-pub(super) fn fingerprint(key: &MasterKey) -> String {
-    latchkey_directory::master::MasterKey::new(zeroize::Zeroizing::new(*key.expose())).id().to_owned()
 }
 
 /// The clock against the date of the build; against the data it is looked at with the store.

@@ -17,6 +17,7 @@ mod watch;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Parser, Subcommand};
 
+use crate::backup;
 use crate::check;
 use crate::exit::{Exit, Failure, Result};
 use crate::output::Output;
@@ -104,6 +105,10 @@ enum Command {
     Check(check::Args),
     /// Write a backup while the server runs
     Backup(system::BackupArgs),
+    /// Restore a backup into an empty directory, and confirm it; the server is stopped
+    #[command(after_help = "Takes the settings of `serve`, from the same places.\nExamples:\n  \
+        latchkey restore b.lk --data new\n  latchkey restore --confirm --replay audit.jsonl --data new")]
+    Restore(backup::RestoreArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  latchkey completion bash > /etc/bash_completion.d/latchkey")]
     Completion(system::CompletionArgs),
@@ -114,6 +119,11 @@ enum Command {
     ServiceUnit(serve::config::Typed),
     /// Print the version
     Version,
+}
+
+/// The password of `--password-file`, or asked for on the terminal.
+pub(crate) fn password(file: Option<&str>, why: &str) -> Result<zeroize::Zeroizing<String>> {
+    secret::password(file, false, why)
 }
 
 /// Asks a server whether it answers, as anybody may; trusts the certificate authority in this file as well.
@@ -169,6 +179,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Explain(args) => system::explain(&context, &args),
         Command::Check(args) => check::command(&args, output),
         Command::Backup(args) => system::backup(&context, &args),
+        Command::Restore(args) => backup::command(&args, output),
         Command::Completion(args) => {
             system::completion(output, &args);
             Ok(())

@@ -12,9 +12,13 @@ use super::context::Context;
 use super::files::NewFile;
 use super::nouns::Body;
 use super::secret;
+use crate::backup::archive::Manifest;
 use crate::code::{Code, Own};
 use crate::exit::{Failure, Result};
 use crate::output::Output;
+
+/// So much of a backup holds its manifest.
+const BEGINNING: usize = 64 * 1024;
 
 /// `explain CODE|REF`.
 #[derive(Args, Debug)]
@@ -77,26 +81,36 @@ pub(crate) fn backup(context: &Context, args: &BackupArgs) -> Result<()> {
     }
     let mut file = NewFile::begin(&args.file)?;
     let mut length = 0_u64;
+    let mut beginning = Vec::new();
     client.stream(None, Ask::post("/api/v1/backup", &body.value()), None, &mut |chunk| {
         length += u64::try_from(chunk.len()).unwrap_or(0);
         file.write(chunk)?;
+        if beginning.len() < BEGINNING {
+            beginning.extend_from_slice(chunk);
+        }
         Ok(ControlFlow::Continue(()))
     })?;
-    if length == 0 {
-        return Err(Failure::new(Own::Cli005, "the server sent an empty backup", Own::Cli005.fix()));
-    }
+    let Some(manifest) = Manifest::at_the_beginning(&beginning) else {
+        return Err(Failure::new(Own::Cli005, "the server sent something that is no backup", Own::Cli005.fix()));
+    };
     file.finish()?;
     let shown = args.file.display().to_string();
     if context.output.json {
-        context.output.document(&json!({"file": shown, "bytes": length, "with_master_key": args.with_master_key}));
-    } else {
-        context.output.say(&format!("{shown}: {length} bytes"));
-        if !args.with_master_key {
-            context
-                .output
-                .say("the master key is not in it: keep DIR.key somewhere else, nothing opens the backup without it");
-        }
+        context.output.document(&json!({
+            "file": shown, "bytes": length, "with_master_key": manifest.master_key.included,
+            "master_key": manifest.master_key.fingerprint, "taken_at": manifest.taken_at,
+        }));
+        return Ok(());
     }
+    context.output.say(&format!("{shown}: {length} bytes, as of {}", manifest.taken_at));
+    let fingerprint = &manifest.master_key.fingerprint;
+    context.output.say(&if manifest.master_key.included {
+        format!("the master key {fingerprint} is in it, sealed with the password")
+    } else {
+        format!(
+            "the master key {fingerprint} is not in it: keep its file somewhere else, nothing opens the backup without it"
+        )
+    });
     Ok(())
 }
 

@@ -217,9 +217,19 @@ pub(super) fn write_private(file: &Path, bytes: &[u8], mode: u32) -> std::io::Re
     handle.sync_all()?;
     std::fs::rename(&temporary, file)?;
     match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
+        Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
         _ => Ok(()),
     }
+}
+
+/// Makes sure that the names in a folder survive a crash.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// A new file for this user alone; one that is there already is an error.
+pub(crate) fn private_file(file: &Path) -> std::io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(file)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use super::datadir::sync_folder;
 use crate::code::Own;
 use crate::exit::{Failure, Result};
 
@@ -58,6 +59,11 @@ impl MasterKey {
         aws_lc_rs::rand::fill(bytes.as_mut_slice()).map_err(|_| {
             Failure::new(Own::Serve001, "the operating system gives no random bytes", Own::Serve001.fix())
         })?;
+        Self::keep(bytes, file)
+    }
+
+    /// Writes a key into a new file.
+    pub fn keep(bytes: Zeroizing<[u8; 32]>, file: &Path) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let detail = format!("the master key {} cannot be made: {error}", file.display());
             Failure::new(Own::Serve002, detail, "name a place this user may write to with --master-key-file")
@@ -67,7 +73,22 @@ impl MasterKey {
             std::fs::File::options().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
         let text = Zeroizing::new(format!("{}\n", &*Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))));
         handle.write_all(text.as_bytes()).and_then(|()| handle.sync_all()).map_err(failed)?;
+        Self::settle(file)?;
         Ok(Self(bytes))
+    }
+
+    /// Makes sure that the file and its name survive a crash.
+    pub fn settle(file: &Path) -> Result<()> {
+        let failed = |error: std::io::Error| Failure::io(file.display(), &error);
+        std::fs::File::open(file).and_then(|handle| handle.sync_all()).map_err(failed)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_folder(folder).map_err(failed)
+    }
+
+    /// The fingerprint by which the store knows its master key.
+    #[must_use]
+    pub fn id(&self) -> String {
+        latchkey_directory::master::MasterKey::new(self.0.clone()).id().to_owned()
     }
 
     fn parse(text: &str) -> Option<Self> {

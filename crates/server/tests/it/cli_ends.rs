@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::cli_fake::{Fake, Told, anything};
+use crate::cli_fake::{Fake, Told, anything, backup};
 use crate::program::{last_line, run};
 
 fn document(bytes: &[u8]) -> Value {
@@ -281,14 +281,20 @@ fn a_code_is_explained_without_a_server() {
 
 #[test]
 fn a_backup_appears_whole_or_not_at_all() {
-    let fake = Fake::answering(|_| Told { status: 200, headers: vec![], body: vec![7; 200_000] });
+    let backup = backup();
+    let (length, body) = (backup.len(), backup.clone());
+    let fake = Fake::answering(move |_| Told { status: 200, headers: vec![], body: body.clone() });
     let output = fake.run(&["backup", "b.lk", "--json"]);
-    assert_eq!(document(&output.stdout)["bytes"], 200_000);
-    assert_eq!(std::fs::read(fake.file("b.lk")).unwrap().len(), 200_000);
+    let answer = document(&output.stdout);
+    assert_eq!((&answer["bytes"], &answer["master_key"]), (&length.into(), &"0123456789abcdef".into()));
+    assert_eq!(std::fs::read(fake.file("b.lk")).unwrap(), backup);
     assert_eq!(std::fs::metadata(fake.file("b.lk")).unwrap().permissions().mode() & 0o777, 0o600);
-    let fake = Fake::answering(|_| Told::problem(503, "LK-NODE-001"));
-    assert_eq!(fake.run(&["backup", "b.lk"]).status.code(), Some(7));
-    assert!(!std::path::Path::new(&fake.file("b.lk")).exists());
+    for wrong in [Told::problem(503, "LK-NODE-001"), Told { status: 200, headers: vec![], body: vec![7; 9_000] }] {
+        let exit = if wrong.status == 200 { 6 } else { 7 };
+        let fake = Fake::answering(move |_| wrong.clone());
+        assert_eq!(fake.run(&["backup", "b.lk"]).status.code(), Some(exit));
+        assert!(!std::path::Path::new(&fake.file("b.lk")).exists());
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use latchkey_directory::Timestamp;
+use latchkey_server::backup::archive::{self, KeyFacts, Manifest};
 use serde_json::{Value, json};
 
 use crate::program::latchkey;
@@ -29,6 +31,7 @@ impl Asked {
 }
 
 /// What to answer.
+#[derive(Clone)]
 pub(crate) struct Told {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -161,6 +164,9 @@ pub(crate) fn anything(asked: &Asked) -> Told {
     if asked.target.starts_with("/api/v1/organizations?") {
         return Told::json(200, &json!({"items": [{"id": "o1", "slug": "acme", "name": "Acme"}], "next": null}));
     }
+    if asked.target == "/api/v1/backup" {
+        return Told { status: 200, headers: vec![], body: backup() };
+    }
     if asked.target.ends_with("/device-token-policy") {
         let mut told =
             Told::json(200, &json!({"enabled": false, "all_domains": false, "domains": ["old.example"], "jit": true}));
@@ -172,4 +178,16 @@ pub(crate) fn anything(asked: &Asked) -> Told {
         &json!({"id": "x1", "ok": true, "verification": "verified", "device_token": "lkdt1_secret", "one_time_code": "lkuc1_secret",
             "client_id": "c1", "client_secret": "s3cret", "text": "sheet\n", "accepted": true, "items": [], "next": null}),
     )
+}
+
+/// A backup in form.
+pub(crate) fn backup() -> Vec<u8> {
+    let facts = latchkey_directory::store::StoreFacts { incarnation: [1; 16], schema: 1, engine: String::new() };
+    let key = KeyFacts { fingerprint: "0123456789abcdef".into(), included: false };
+    let mut manifest = Manifest::new(Timestamp::from_millis(1_000), &facts, "http://x", key);
+    let store = [7; 200_000];
+    manifest.store = archive::measure(&store[..]).unwrap();
+    let mut backup = Vec::new();
+    archive::write(&mut backup, &manifest, None, &store[..]).unwrap();
+    backup
 }

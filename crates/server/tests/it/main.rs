@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::result_large_err)] // helpers outside #[test] functions are tests too
 
+mod backups;
 mod checking;
 mod cli_calls;
 mod cli_ends;

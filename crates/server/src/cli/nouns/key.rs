@@ -36,6 +36,19 @@ pub(crate) enum Key {
     Activate(Target),
     /// Trust a key no more
     Retire(Target),
+    /// Seal everything with another master key; the server is stopped
+    #[command(after_help = "Example:\n  latchkey key rewrap --new-master-key-file /etc/latchkey/new.key --data d")]
+    Rewrap(Rewrap),
+}
+
+/// `key rewrap`, with the flags of `serve`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Rewrap {
+    /// The new master key; made if the file is missing
+    #[arg(long, value_name = "F")]
+    new_master_key_file: std::path::PathBuf,
+    #[command(flatten)]
+    typed: crate::serve::config::Typed,
 }
 
 impl Key {
@@ -53,6 +66,7 @@ impl Key {
                 context.answer_with(Ask::post(change.path(&context.at(&["keys"])?), &body))
             }
             Key::Activate(target) => act(context, "keys", target, "activate"),
+            Key::Rewrap(args) => crate::rewrap::command(&args.new_master_key_file, &args.typed, context.output),
             Key::Retire(target) => {
                 context
                     .confirm(target.change, &format!("retire the key {}: what it signed counts no more", target.x))?;
