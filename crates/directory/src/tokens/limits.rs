@@ -86,23 +86,23 @@ pub struct NewToken {
     pub expires_at: Option<Timestamp>,
     /// How many enrollments: 1 to 1,000,000.
     pub max_uses: Option<u64>,
-    /// How many a minute [600].
+    /// How many a minute; 600 if it is not given.
     pub uses_per_minute: Option<u64>,
     /// The platforms it is for; empty is all.
     #[schema(value_type = Option<Vec<String>>)]
     pub platforms: Option<Vec<Platform>>,
     /// The networks it may be used from; empty is all.
     pub networks: Option<Vec<String>>,
-    /// The lowest evidence level it accepts [0].
+    /// The lowest evidence level it accepts; 0 if it is not given.
     pub min_evidence: Option<u64>,
-    /// *registered* or *pending* [registered].
+    /// *registered* or *pending*; registered if it is not given.
     #[schema(value_type = Option<String>)]
     pub initial_state: Option<DeviceState>,
-    /// The rule for known users [first_device].
+    /// The rule for known users; first_device if it is not given.
     pub known_users: Option<KnownUsers>,
-    /// The rule for a serial number that is known [pending].
+    /// The rule for a serial number that is known; pending if it is not given.
     pub on_known_serial: Option<Leniency>,
-    /// The rule for a further device of a user [pending].
+    /// The rule for a further device of a user; pending if it is not given.
     pub on_second_device: Option<Leniency>,
     /// The groups, by name or id, that users created just in time get.
     pub jit_groups: Option<Vec<String>>,

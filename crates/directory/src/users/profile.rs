@@ -133,7 +133,7 @@ pub(super) fn login_name<T: Tx + ?Sized>(
 }
 
 impl UserPatch {
-    /// Changes the row; every wrong value is told. Groups are another table: [`UserPatch::join`].
+    /// Changes the row; every wrong value is told. Groups are another table: [`join`].
     pub(super) fn apply(&self, row: &mut User, wrong: &mut Vec<FieldProblem>) {
         let mut optional = |field: &str, patch: &Patch<String>, slot: &mut Option<String>| match patch {
             Patch::Keep => {}
