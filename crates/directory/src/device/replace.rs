@@ -21,7 +21,9 @@ pub(crate) fn released(tx: &mut dyn WriteTx, org: &OrgId, id: &str, terms: &Term
         return Err(refused("there is no quarantined device to take over"));
     };
     if device.released_until.is_none_or(|until| until < now) {
-        return Err(refused("the quarantined device was not released within the last 24 hours"));
+        // Not for ever: an administrator may release it yet.
+        let detail = "the quarantined device was not released within the last 24 hours";
+        return Err(Refused::new(Code::Proof022, detail).of_state(device.state).into());
     }
     let other = |old: &Option<String>, new: &Option<String>| matches!((old, new), (Some(old), Some(new)) if old != new);
     if device.domain != terms.domain || other(&device.serial, &terms.serial) {

@@ -98,11 +98,11 @@ async fn after_a_release_from_quarantine_bindings_come_back_with_new_keys_at_the
         let answer = world.enroll_with(&mut new, move |body| body.replaces = Some(id)).await;
         (new, answer)
     };
-    assert_eq!(code(take_over(&machine.id).await.1), Code::Enroll031, "not released");
+    assert_eq!(code(take_over(&machine.id).await.1), Code::Proof022, "not released");
     let release = Order { action: DeviceAction::Release, force: false };
     world.directory.change_device(&Intent::of(&admin()), &world.org, &machine.id, release).await.unwrap();
     world.clock.advance(Duration::from_secs(24 * 60 * 60 + 1));
-    assert_eq!(code(take_over(&machine.id).await.1), Code::Enroll031, "too late");
+    assert_eq!(code(take_over(&machine.id).await.1), Code::Proof022, "too late");
     world.directory.change_device(&Intent::of(&admin()), &world.org, &machine.id, release).await.unwrap();
     assert_eq!(code(take_over("nobody").await.1), Code::Enroll031);
     let (mut new, answer) = take_over(&machine.id).await;

@@ -120,11 +120,8 @@ impl Asked {
         } else {
             directory.remember_refusal(&self.org, remembered).await
         };
+        // The device is told the code's own words; the full reason is the administrator's, under the reference.
         let mut problem = Problem::of(code).reason(&refused.detail).with_reference(reference);
-        // What does not verify and what is not there is told without a word more.
-        if !tells_nothing(code) {
-            problem = problem.detail(format!("{} ({})", code.title(), refused.detail));
-        }
         if let Some(seconds) = refused.retry_after {
             problem = problem.retry_after(seconds);
         }

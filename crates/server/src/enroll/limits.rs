@@ -1,29 +1,23 @@
 //! Limits on who may ask how often (protocol.md, messages: "Limits by source address").
 //!
-//! Owns counting: per source address what failed and what was asked without proof, per token what was used. Must not know what a
-//! request was, nor which address counts behind a proxy. Each node counts for itself; exact counts are the store's.
+//! Owns counting per source address: what failed and what was asked without proof. Must not know what a request was, nor which address
+//! counts behind a proxy. Each node counts for itself; the limits of a token are counted in the store, exactly.
 //!
 //! Good requests are never counted against an address: twenty thousand machines behind one address must enroll.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock, Reference};
 use governor::middleware::NoOpMiddleware;
-use governor::state::InMemoryState;
-use governor::state::direct::NotKeyed;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
 /// So many sources are remembered each on its own; beyond, they share counters by network.
 const MAX_SOURCES: usize = 65_536;
-
-/// So many tokens; they are counted only after their signature was verified, so nobody floods this.
-const MAX_TOKENS: u64 = 16_384;
 
 /// The number of entries is looked at once in so many requests.
 const LOOK_EVERY: u32 = 256;
@@ -198,44 +192,6 @@ impl<C: Clock> Bounded<C> {
     }
 }
 
-type Direct<C> = RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
-/// Counts the uses of tokens, each by the rate its record names.
-pub struct TokenRates<C: Clock = DefaultClock> {
-    limiters: moka::sync::Cache<(String, String, NonZeroU32), Arc<Direct<C>>>,
-    clock: C,
-}
-
-impl Default for TokenRates {
-    fn default() -> Self {
-        Self::new(DefaultClock::default())
-    }
-}
-
-impl<C> TokenRates<C>
-where
-    C: Clock + Clone + Send + Sync + 'static,
-    C::Instant: Send + Sync + 'static,
-{
-    /// By this clock.
-    #[must_use]
-    pub fn new(clock: C) -> Self {
-        Self { limiters: moka::sync::Cache::new(MAX_TOKENS), clock }
-    }
-
-    /// Counts one use; call it only after the token's signature was verified. `per_minute` are allowed at once, and then one every
-    /// `60 s / per_minute`. A changed rate begins anew.
-    ///
-    /// # Errors
-    /// [`Limited`]: `LK-ENROLL-018`.
-    pub fn take(&self, org: &str, token_id: &str, per_minute: NonZeroU32) -> Result<(), Limited> {
-        let key = (org.to_owned(), token_id.to_owned(), per_minute);
-        let make = || Arc::new(RateLimiter::direct_with_clock(Quota::per_minute(per_minute), self.clock.clone()));
-        let limiter = self.limiters.get_with(key, make);
-        limiter.check().map_err(|until| Limited { retry_after: until.wait_time_from(self.clock.now()) })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use governor::clock::FakeRelativeClock;
@@ -335,22 +291,6 @@ mod tests {
     fn networks_are_never_taken_for_addresses() {
         assert_eq!(Source::of(ip("10.1.2.3")).network(), Source(ip("0.0.0.10")));
         assert_eq!(Source::of(ip("2001:db8:1:2::1")).network(), Source(ip("2001:db8::")));
-    }
-
-    #[test]
-    fn a_token_is_used_so_often_a_minute_and_no_other_token_suffers() {
-        let clock = FakeRelativeClock::default();
-        let rates = TokenRates::new(clock.clone());
-        for _ in 0..600 {
-            assert_eq!(rates.take("acme", "a", number(600)), Ok(()));
-        }
-        assert_eq!(rates.take("acme", "a", number(600)).unwrap_err().retry_after, Duration::from_millis(100));
-        assert_eq!(rates.take("acme", "b", number(600)), Ok(()));
-        assert_eq!(rates.take("other", "a", number(600)), Ok(()));
-        clock.advance(Duration::from_secs(30));
-        let taken = (0..600).filter(|_| rates.take("acme", "a", number(600)).is_ok()).count();
-        assert_eq!(taken, 300);
-        assert_eq!(rates.take("acme", "a", number(700)), Ok(()), "a raised limit helps at once");
     }
 
     #[test]
