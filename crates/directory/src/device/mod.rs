@@ -7,6 +7,7 @@
 pub mod admin;
 pub mod bind;
 pub mod bindings;
+pub mod clean;
 mod domains;
 pub mod enroll;
 pub mod heartbeat;

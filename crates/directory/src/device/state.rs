@@ -25,6 +25,10 @@ pub mod reason {
     pub const EPOCH: &str = "epoch";
     /// Its token's initial state.
     pub const INITIAL: &str = "initial";
+    /// Nobody approved it within 14 days.
+    pub const NOT_APPROVED: &str = "not approved";
+    /// It was not heard of for as long as the organization allows.
+    pub const UNUSED: &str = "unused";
     /// The same machine was installed anew.
     pub const REPLACED: &str = "replaced";
     /// The user left.

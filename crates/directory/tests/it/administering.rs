@@ -199,3 +199,39 @@ async fn a_binding_that_waits_for_a_key_is_not_approved_without_it() {
     let answer = world.directory.approve_binding(&intent(), &world.org, &outcome.bindings[0].id).await;
     assert!(matches!(answer, Err(Error::State { .. })));
 }
+
+#[tokio::test]
+async fn unused_devices_retire_a_few_at_a_time_and_may_come_back() {
+    let world = World::new().await;
+    let mut machines = Vec::new();
+    for n in 0..45 {
+        machines.push(world.enrolled(&format!("u{n}")).await);
+    }
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 0);
+    world.clock.advance(90 * DAY + DAY);
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 2, "five percent a day");
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 0);
+    world.clock.advance(DAY + std::time::Duration::from_secs(1));
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 2);
+    assert_eq!(world.events("device.retire").await.len(), 4);
+    let retired: Vec<_> =
+        world.devices().await.into_iter().filter(|device| device.state == DeviceState::Retired).collect();
+    assert_eq!(retired.len(), 4);
+    let mut machine = machines.into_iter().find(|machine| machine.id == retired[0].id).unwrap();
+    assert_eq!(world.renew(&mut machine).await.unwrap().state, DeviceState::Pending);
+}
+
+#[tokio::test]
+async fn a_device_that_nobody_approved_is_gone_after_two_weeks() {
+    let world = World::new().await;
+    world.change_token(|token| token.initial_state = DeviceState::Pending).await;
+    let waiting = world.enrolled("anna").await;
+    let asleep = world.enrolled("bert").await;
+    world.change_device(&asleep.id, |device| device.state_reason = Some("asleep".into())).await;
+    world.clock.advance(14 * DAY);
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 0);
+    world.clock.advance(DAY);
+    assert_eq!(world.directory.clean_up_devices().await.unwrap(), 1);
+    assert_eq!(code(world.heartbeat(&waiting).await), Code::Device410);
+    assert_eq!(world.device(&asleep.id).await.state, DeviceState::Pending);
+}

@@ -619,3 +619,31 @@ async fn a_proof_of_a_silent_sign_in_is_checked_against_the_state_of_now() {
     assert_eq!(check(uk, 0, tag).await, Err(Code::Device410));
     assert_eq!(world.device(&machine.id).await.state, DeviceState::Removed, "removal takes effect at the next contact");
 }
+
+#[tokio::test]
+async fn r25_what_is_missing_refuses() {
+    let world = World::new().await;
+    let machine = world.enrolled("anna").await;
+    let org = world.org.clone();
+    let forget = |domain: bool| {
+        let org = org.clone();
+        world.directory.write::<_, latchkey_directory::store::StoreError>(move |tx| {
+            let mut ours = latchkey_directory::Org::of(tx, &org);
+            if domain {
+                ours.delete::<records::Domain>(Filter::all())
+            } else {
+                ours.delete::<records::DeviceTokenPolicy>(Filter::all())
+            }
+        })
+    };
+    assert_eq!(forget(true).await.unwrap(), 1);
+    assert_eq!(code(world.enroll(&mut Machine::new("bert")).await), Code::Enroll021);
+    assert_eq!(code(world.renew_to(&machine, &EpochSecret::generate(), None).await), Code::Renew020);
+    assert_eq!(forget(false).await.unwrap(), 1);
+    assert_eq!(code(world.enroll(&mut Machine::new("bert")).await), Code::Enroll020);
+    assert_eq!(code(world.renew_to(&machine, &EpochSecret::generate(), None).await), Code::Renew020);
+    let nobody = "nobody".parse().unwrap();
+    let request = world.enrollment(&Machine::new("bert"), |_| ());
+    assert!(world.directory.enroll(&nobody, request).await.unwrap().is_err());
+    assert_eq!(world.devices().await.len(), 1);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_directory::audit::verify::AuditKeys;
+use latchkey_directory::device::clean::ClockWatch;
 use latchkey_directory::values::KeyUse;
 use latchkey_directory::{Error, OrgId};
 use latchkey_wire::PublicJwk;
@@ -49,11 +50,25 @@ impl App {
     }
 }
 
+impl App {
+    async fn tidy(&self, clock: &mut ClockWatch) -> Result<(), Error> {
+        self.directory.tidy().await?;
+        let now = (self.directory.now(), self.directory.clock().monotonic());
+        if clock.is_steady(now.0, now.1) {
+            self.directory.clean_up_devices().await?;
+        } else {
+            tracing::warn!("the clock jumped within the last day: no device is retired or removed for being old");
+        }
+        Ok(())
+    }
+}
+
 /// Runs until the server is told to stop.
 pub(super) async fn run(app: Arc<App>) {
     let mut stopping = app.stopping.clone();
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut clock = ClockWatch::default();
     loop {
         let tidy_now = tokio::select! {
             _ = checkpoint.tick() => false,
@@ -61,7 +76,7 @@ pub(super) async fn run(app: Arc<App>) {
             // The sender going away is the end as well.
             _ = stopping.changed() => return,
         };
-        let result = if tidy_now { app.directory.tidy().await } else { app.checkpoint_all().await };
+        let result = if tidy_now { app.tidy(&mut clock).await } else { app.checkpoint_all().await };
         if let Err(error) = result {
             tracing::warn!(%error, "housekeeping failed; it is tried again");
         }
