@@ -1,6 +1,6 @@
 """What the Python launchers share: the command line of README.md, keys, and files that appear.
 
-Must not know SAML: that is each service's own library's.
+SAML is each service's own library's; here is only what is done to metadata before a library sees them.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import os
 import pathlib
 import time
 import urllib.parse
+import xml.etree.ElementTree as ET
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,10 @@ NAME_ID = {
     "transient": "urn:oasis:names:tc:SAML:2.0:nameid-format:transient",
     "unspecified": "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
 }
+
+MD = "urn:oasis:names:tc:SAML:2.0:metadata"
+DS = "http://www.w3.org/2000/09/xmldsig#"
+REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 
 def loopback(text):
@@ -102,3 +107,18 @@ def key_and_certificate(name):
 def one_line(pem):
     """A certificate as metadata carry it."""
     return "".join(line for line in pem.splitlines() if not line.startswith("-----"))
+
+
+def reachable_by(binding, metadata):
+    """An identity provider's metadata for a service that posts its requests only where it has no other choice."""
+    if binding == "redirect":
+        return metadata
+    root = ET.fromstring(metadata)
+    # What is changed is not what was signed; the file comes from whoever starts the service, who vouches for it.
+    for signature in root.findall(f"{{{DS}}}Signature"):
+        root.remove(signature)
+    for role in root.iter(f"{{{MD}}}IDPSSODescriptor"):
+        for address in role.findall(f"{{{MD}}}SingleSignOnService"):
+            if address.get("Binding") == REDIRECT:
+                role.remove(address)
+    return ET.tostring(root, encoding="unicode")

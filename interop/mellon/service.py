@@ -12,15 +12,10 @@ import pathlib
 import re
 import sys
 import tempfile
-import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import apache  # noqa: E402
 import common  # noqa: E402
-
-MD = "urn:oasis:names:tc:SAML:2.0:metadata"
-DS = "http://www.w3.org/2000/09/xmldsig#"
-REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 
 CONFIGURATION = """\
 MellonLockFile "{work}/mellon.lock"
@@ -62,21 +57,6 @@ METADATA = """\
 """
 
 
-def provider_metadata(text, binding):
-    """The identity provider's metadata as mellon is to see it."""
-    if binding == "redirect":
-        return text
-    root = ET.fromstring(text)
-    # What is changed is not what was signed; the file comes from whoever starts this program, who vouches for it.
-    for signature in root.findall(f"{{{DS}}}Signature"):
-        root.remove(signature)
-    for role in root.iter(f"{{{MD}}}IDPSSODescriptor"):
-        for address in role.findall(f"{{{MD}}}SingleSignOnService"):
-            if address.get("Binding") == REDIRECT:
-                role.remove(address)
-    return ET.tostring(root, encoding="unicode")
-
-
 def refusal(line):
     """mellon's errors, without what Apache and mellon add for statistics."""
     found = re.match(r"auth_mellon:error (?:\[client [^]]*\] )?(.*)", line)
@@ -104,7 +84,7 @@ def main():
         apache.keep(work / "sp.xml", metadata)
         common.write(options.metadata_out, metadata)
 
-        idp = provider_metadata(common.wait_for(options.idp_metadata), options.binding)
+        idp = common.reachable_by(options.binding, common.wait_for(options.idp_metadata))
         apache.keep(work / "idp.xml", idp)
         provider = PROVIDER
         if options.sheet:

@@ -53,6 +53,12 @@ const PACKAGES: &[Package] = &[
         Sign::File("/usr/lib/apache2/modules/mod_shib.so"),
         "the service Shibboleth, with its daemon shibd",
     ),
+    package("simplesamlphp", Sign::File("/usr/share/simplesamlphp/www/module.php"), "the service SimpleSAMLphp"),
+    package("php-cli", Sign::Program("php"), "the same"),
+    package("php-curl", Sign::Below("/usr/lib/php", "curl.so"), "the same"),
+    package("php-mbstring", Sign::Below("/usr/lib/php", "mbstring.so"), "the same"),
+    package("php-sqlite3", Sign::Below("/usr/lib/php", "pdo_sqlite.so"), "the same, which remembers assertions there"),
+    package("php-xml", Sign::Below("/usr/lib/php", "dom.so"), "the same"),
     package("postgresql", Sign::Below("/usr/lib/postgresql", "bin/initdb"), "the second store"),
 ];
 

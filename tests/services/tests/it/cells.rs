@@ -11,6 +11,7 @@ pub(crate) enum Kind {
     Mellon,
     Python3Saml,
     Shibboleth,
+    SimpleSamlPhp,
 }
 
 impl Kind {
@@ -20,6 +21,7 @@ impl Kind {
             Self::Mellon => "mellon",
             Self::Python3Saml => "python3-saml",
             Self::Shibboleth => "shibboleth",
+            Self::SimpleSamlPhp => "simplesamlphp",
         }
     }
 }
@@ -101,6 +103,10 @@ pub(crate) fn expected(kind: Kind, case: Case) -> Expected {
         (Kind::Shibboleth, Case::Altered) => Refused("unable to verify message signature"),
         (Kind::Shibboleth, Case::Replayed) => Refused("replay detected"),
         (Kind::Shibboleth, Case::Expired) => Refused("expired message"),
+        (Kind::SimpleSamlPhp, Case::WrongAudience) => Refused("is not a valid audience for the assertion"),
+        (Kind::SimpleSamlPhp, Case::Altered) => Refused("validation failed"),
+        (Kind::SimpleSamlPhp, Case::Replayed) => Refused("duplicate assertion"),
+        (Kind::SimpleSamlPhp, Case::Expired) => Refused("an assertion that has expired"),
     }
 }
 
@@ -162,7 +168,7 @@ impl Table {
         lock.lock().unwrap();
         std::fs::write(&self.part, &self.lines).unwrap();
         let mut whole = String::new();
-        for kind in [Kind::DemoService, Kind::Mellon, Kind::Python3Saml, Kind::Shibboleth] {
+        for kind in [Kind::DemoService, Kind::Mellon, Kind::Python3Saml, Kind::Shibboleth, Kind::SimpleSamlPhp] {
             for binding in ["redirect", "post"] {
                 whole.push_str(&std::fs::read_to_string(part(kind, binding)).unwrap_or_default());
             }

@@ -85,6 +85,16 @@ fn shibboleth_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
     table(Kind::Shibboleth, "post", &mut Product::new());
 }
 
+#[test]
+fn simplesamlphp_asking_by_redirect_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::SimpleSamlPhp, "redirect", &mut Product::new());
+}
+
+#[test]
+fn simplesamlphp_asking_by_post_takes_good_answers_and_refuses_bad_ones() {
+    table(Kind::SimpleSamlPhp, "post", &mut Product::new());
+}
+
 /// A hand-over sheet promises that a service is set up by following it.
 fn sheets(real: &mut dyn Cloud) {
     for name_id in ["email", "persistent", "transient"] {
@@ -95,8 +105,10 @@ fn sheets(real: &mut dyn Cloud) {
         if name_id != "persistent" {
             assert!(page.contains(&format!("\nREMOTE_USER={USER}\n")), "{name_id}: {page}");
         }
-        let page = Service::start_by_sheet(Kind::Python3Saml, setup, real).page(real);
-        assert!(page.contains(USER), "{name_id}: {page}");
+        for kind in [Kind::Python3Saml, Kind::SimpleSamlPhp] {
+            let page = Service::start_by_sheet(kind, setup, real).page(real);
+            assert!(page.contains(USER), "{kind:?} {name_id}: {page}");
+        }
     }
 }
 
