@@ -5,6 +5,7 @@
 //! messages and says what to sign.
 
 pub mod admin;
+mod adopt;
 pub mod bind;
 pub mod bindings;
 pub mod clean;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use latchkey_wire::certificate::Extension;
+use latchkey_wire::code::AnyCode;
 use latchkey_wire::message::{BindingInfo, Reason, Would};
 use latchkey_wire::{BindingState, Code, DeviceState, PublicJwk, Seconds};
 
@@ -115,6 +116,7 @@ pub(crate) fn why(device: &Device, bindings: &[BindingInfo]) -> Option<Reason> {
     match (device.state, device.state_reason.as_deref()) {
         (DeviceState::Pending, Some(reason::ASLEEP)) => Some(Reason::Asleep),
         (DeviceState::Pending, Some(reason::INITIAL)) => Some(Reason::Initial),
+        (DeviceState::Pending, Some(reason::ADOPTED)) => Some(Reason::Code(AnyCode::Other(reason::ADOPTED.to_owned()))),
         (DeviceState::Pending, _) => code(Code::Enroll030),
         (DeviceState::Registered, _) if bindings.iter().any(|b| b.state == BindingState::Pending) => {
             code(Code::Enroll032)

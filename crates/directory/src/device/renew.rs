@@ -12,13 +12,12 @@ use super::domains::Policy;
 use super::outcome::{self, Outcome};
 use super::state::{self, is_asleep, live, previous_keys_retire, reason};
 use super::user::is_protected;
-use super::{Received, enroll, heartbeat, keys, proof, settings};
+use super::{Received, adopt, enroll, heartbeat, keys, proof, settings};
 use crate::Directory;
 use crate::audit::NewEvent;
 use crate::directory::Granted;
 use crate::id::OrgId;
-use crate::query::Filter;
-use crate::records::{Binding, Cloud, Device, DeviceKey, Organization, User};
+use crate::records::{Binding, Device, DeviceKey, Organization, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
@@ -58,7 +57,13 @@ pub fn renew(
 ) -> Result<Outcome, Denied> {
     let body = request.message.body();
     let settings = settings(tx, org)?;
-    let keys::Signed { mut device, by_previous } = keys::signed(tx, org, &body.device_id, &request.dk)?;
+    let keys::Signed { mut device, by_previous } = match (keys::signed(tx, org, &body.device_id, &request.dk), own) {
+        (Ok(signed), _) => signed,
+        (Err(Denied::Refused(refused)), Some(own)) if refused.code == Code::Device404 => {
+            return adopt::adopt(tx, &settings, request, own);
+        }
+        (Err(denied), _) => return Err(denied),
+    };
     let step = step(&device, body);
     if by_previous && !matches!(step, Step::Again) {
         let detail = "the key was changed by a renewal; it is good to repeat that renewal only";
@@ -171,18 +176,8 @@ fn catch_up(
     own: Option<&OwnFacts>,
 ) -> Result<(), Denied> {
     let body = request.message.body();
-    let cloud = OrgId::cloud();
-    let taken_at = Org::of(tx, &cloud).one::<Cloud>(Filter::all())?.and_then(|row| row.taken_at);
     let v = body.e_n.commitment();
-    let proven = own.zip(taken_at).is_some_and(|(own, taken_at)| {
-        let said = &own.extension;
-        said.org == device.org.as_str()
-            && said.device_id == device.id
-            && said.n == body.n
-            && said.v_n_sha256 == Extension::hash_of(&v)
-            && i64::try_from(said.issued).is_ok_and(|issued| issued >= taken_at.millis())
-            && own.key.thumbprint() == request.dk
-    });
+    let proven = adopt::vouches(tx, &device.org, request, own)?;
     if !proven {
         let detail = format!("epoch {}, the server knows {} and no certificate of ours says more", body.n, device.cur);
         return Err(Refused::new(Code::Renew025, detail).of_state(device.state).into());

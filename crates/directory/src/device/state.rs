@@ -19,6 +19,8 @@ use std::time::Duration;
 pub mod reason {
     /// An administrator.
     pub const ADMINISTRATOR: &str = "administrator";
+    /// The store was restored and did not know it.
+    pub const ADOPTED: &str = "adopted";
     /// It slept longer than allowed.
     pub const ASLEEP: &str = "asleep";
     /// Its state was copied, or an old one put back.

@@ -289,3 +289,40 @@ async fn a_renewal_to_the_same_secret_is_none() {
     assert_eq!(code(world.renew_to(&machine, &machine.e.clone(), None).await), Code::Enroll010);
     assert_eq!(world.device(&machine.id).await.cur, 0);
 }
+
+#[tokio::test]
+async fn after_a_restore_a_device_that_the_store_forgot_is_adopted_as_pending() {
+    let world = World::new().await;
+    restored(&world).await;
+    world.clock.advance(MINUTES);
+    let mut machine = Machine::new("anna").serial("SN-1234");
+    let order = world.enroll(&mut machine).await.unwrap().certificate.unwrap();
+    let own = OwnFacts { extension: order.extension, key: order.key };
+    let next = EpochSecret::generate();
+    let forget = async |org: OrgId| {
+        world
+            .directory
+            .write::<_, latchkey_directory::store::StoreError>(move |tx| {
+                let mut ours = latchkey_directory::Org::of(tx, &org);
+                ours.delete::<DeviceKey>(Filter::all())?;
+                ours.delete::<latchkey_directory::records::Device>(Filter::all())
+            })
+            .await
+            .unwrap()
+    };
+    forget(world.org.clone()).await;
+    assert_eq!(code(world.renew_to(&machine, &next, None).await), Code::Device404);
+    let old = OwnFacts { extension: Extension { issued: 0, ..own.extension.clone() }, key: own.key.clone() };
+    assert_eq!(code(world.renew_with(&machine, &next, old).await), Code::Device404, "made before the backup");
+    let outcome = world.renew_with(&machine, &next, own.clone()).await.unwrap();
+    assert_eq!((outcome.state, outcome.certificate), (DeviceState::Pending, None));
+    assert_eq!(outcome.reason.unwrap().as_str(), "adopted");
+    let device = world.device(&machine.id).await;
+    assert_eq!((device.serial.as_deref(), device.domain.as_str()), (Some("SN-1234"), "acme.example"));
+    assert_eq!(world.events("device.adopt").await.len(), 1);
+    // An approval is all it needs; a removal stays one.
+    world.change_device(&machine.id, |device| device.state = DeviceState::Registered).await;
+    assert!(world.renew_to(&machine, &next, None).await.unwrap().certificate.is_some());
+    world.change_device(&machine.id, |device| device.state = DeviceState::Removed).await;
+    assert_eq!(code(world.renew_with(&machine, &next, own).await), Code::Device410);
+}

@@ -30,6 +30,10 @@ trait DeviceRequest: Request {
     const PURPOSE: Purpose;
     const ACTION: &'static str;
     fn device_id(&self) -> &str;
+    /// What vouches for a device that the store does not know, where the message has such a thing.
+    fn own_certificate(&self, _ca_ders: &[Vec<u8>]) -> Option<OwnFacts> {
+        None
+    }
     fn verify(
         posted: Posted<Self>,
         key_of: impl FnMut(&Signer) -> std::result::Result<PublicJwk, NoKey>,
@@ -37,7 +41,7 @@ trait DeviceRequest: Request {
 }
 
 macro_rules! device_requests {
-    ($($body:ident $action:literal)+) => {$(
+    ($($body:ident $action:literal { $($more:tt)* })+) => {$(
         impl DeviceRequest for $body {
             const PURPOSE: Purpose = Purpose::$body;
             const ACTION: &'static str = $action;
@@ -45,6 +49,8 @@ macro_rules! device_requests {
             fn device_id(&self) -> &str {
                 &self.device_id
             }
+
+            $($more)*
 
             fn verify(
                 posted: Posted<Self>,
@@ -57,10 +63,16 @@ macro_rules! device_requests {
 }
 
 device_requests! {
-    Bind "device.bind"
-    Heartbeat "device.heartbeat"
-    Renew "device.renew"
-    Unenroll "device.unenroll"
+    Bind "device.bind" {}
+    Heartbeat "device.heartbeat" {}
+    Renew "device.renew" {
+        fn own_certificate(&self, ca_ders: &[Vec<u8>]) -> Option<OwnFacts> {
+            // Somebody else's certificate, or none, proves nothing; whether that matters is the rule's business.
+            let own = OwnCertificate::verify(ca_ders, &self.certificate.as_ref()?.0).ok()?;
+            Some(OwnFacts { extension: own.extension().clone(), key: own.device_key().clone() })
+        }
+    }
+    Unenroll "device.unenroll" {}
 }
 
 /// What every handler is given.
@@ -85,6 +97,10 @@ async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
         return Err(unproven.refuse(None, Code::Enroll010, "the device key is not named").await);
     };
     let known = app.directory.device_key(&org, &device_id, dk).await.map_err(|error| unavailable(error.into()))?;
+    let known = match known {
+        Some(known) => Some(known),
+        None => vouched_for(app, &org, &posted.unverified().body, dk).await?,
+    };
     let Some(known) = known else {
         return Err(unproven.refuse(None, Code::Device404, format!("no device {device_id:?} has this key")).await);
     };
@@ -118,6 +134,13 @@ async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
         client,
     };
     Ok((asked, Received { message, dk, nonce, address: Some(client) }))
+}
+
+/// A device that enrolled after the backup which this store was restored from signs with the key of a certificate that is our own.
+async fn vouched_for<T: DeviceRequest>(app: &App, org: &OrgId, body: &T, dk: Thumbprint) -> Result<Option<KnownKey>> {
+    let keys = app.keys.of(org).await.map_err(unavailable)?;
+    let own = body.own_certificate(&keys.device_ca_published).filter(|own| own.key.thumbprint() == dk);
+    Ok(own.map(|own| KnownKey { device_id: body.device_id().to_owned(), dk, key: own.key }))
 }
 
 async fn credentials(app: &App, org: &OrgId, signers: &[Signer]) -> Result<CredentialKeys> {
@@ -170,11 +193,7 @@ pub(super) async fn renewals(
     body: Bytes,
 ) -> Result<Response> {
     let (asked, received) = pass::<Renew>((app, org, client, headers, body)).await?;
-    let own = received.message.body().certificate.as_ref().and_then(|der| {
-        // Somebody else's certificate, or none, proves nothing; whether that matters is the rule's business.
-        let own = OwnCertificate::verify(&asked.keys.device_ca_published, &der.0).ok()?;
-        Some(OwnFacts { extension: own.extension().clone(), key: own.device_key().clone() })
-    });
+    let own = received.message.body().own_certificate(&asked.keys.device_ca_published);
     let decided = asked.app.directory.renew(&asked.org, received, own).await;
     asked.answer(decided).await
 }
