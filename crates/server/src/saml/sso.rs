@@ -99,6 +99,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     async fn find(app: &'a App, org: &str, visitor: Visitor) -> Result<Self> {
+        visitor.admit(app)?;
         let org: OrgId = org.parse().map_err(|_| Problem::not_found())?;
         let keys = app.keys.of(&org).await.map_err(refuse::of_error)?;
         Ok(Self { app, org, keys, visitor })
@@ -175,6 +176,7 @@ impl<'a> Place<'a> {
 
     /// A request that was refused: the service is told where it may be, otherwise a person or a program reads why.
     async fn refused(self, error: RequestError, known: Option<&Known>) -> Result<Response> {
+        self.visitor.count(self.app)?;
         let refusal = Refusal {
             code: Code::saml(error.code()),
             detail: error.fault.to_string(),

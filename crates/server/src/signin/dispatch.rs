@@ -81,6 +81,7 @@ pub async fn begin(app: &App, begun: Begun) -> Result<Response> {
             tell(app, &begun, refused, StatusCode::Responder, StatusCode::NoPassive).await
         }
         Step::Person => {
+            begun.visitor.count(app)?;
             let refused = (Own::Signin002.into(), "no connector came with the browser".to_owned());
             let problem = remember(app, &begun, refused).await;
             Ok(page::not_signed_in(begun.known.display_name(), &problem))
@@ -102,6 +103,7 @@ async fn tell(
     top: StatusCode,
     second: StatusCode,
 ) -> Result<Response> {
+    begun.visitor.count(app)?;
     let problem = remember(app, begun, refused).await;
     let status = Status {
         acs: begun.asked.acs(),

@@ -42,6 +42,7 @@ pub(super) async fn finish(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
+    visitor.admit(&app)?;
     let org: OrgId = org.parse().map_err(|_| Problem::not_found())?;
     let keys = app.keys.of(&org).await.map_err(refuse::of_error)?;
     is_json(&headers)?;
@@ -227,6 +228,9 @@ impl End<'_> {
                 (Refusal { code, detail, subject: service.clone(), address, proven: true }, Retry::Never, None)
             }
             No::Refused(refused, proof) => {
+                if refused.code == Wire::Enroll010 {
+                    self.visitor.failed(self.app);
+                }
                 let signed = match &proof {
                     Some(proof) => self.sign(proof, &refused).await,
                     None => None,

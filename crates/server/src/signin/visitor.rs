@@ -15,6 +15,10 @@ use latchkey_wire::bytes::to_base64url;
 use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, FinishAnswer};
 
 use super::page;
+use crate::app::App;
+use crate::code::Own;
+use crate::enroll::limits::Limited;
+use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
 
 /// The length of a binding cookie's value: 32 bytes in base64url.
@@ -60,6 +64,24 @@ fn binding_cookie(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Visitor {
+    /// Whether this visitor is heard at all: not while too much came from there that did not verify.
+    pub(crate) fn admit(&self, app: &App) -> Result<(), Problem> {
+        self.address.map_or(Ok(()), |address| app.limits.admit(address)).map_err(limited)
+    }
+
+    /// Counts what was asked without proof and led to no challenge: a page, a faulty request. A service that is set up wrongly sends
+    /// whole offices here, so this shuts nobody out.
+    pub(crate) fn count(&self, app: &App) -> Result<(), Problem> {
+        self.address.map_or(Ok(()), |address| app.limits.unauthenticated(address)).map_err(limited)
+    }
+
+    /// Counts a proof that did not verify.
+    pub(super) fn failed(&self, app: &App) {
+        if let Some(address) = self.address {
+            app.limits.failed(address);
+        }
+    }
+
     /// The cookie to bind a transaction to, and whether it is new and has to be set.
     #[must_use]
     pub fn binding(&self) -> (String, bool) {
@@ -78,6 +100,10 @@ impl Visitor {
         let PostForm { action: destination, saml_response, relay_state } = form;
         private(Json(FinishAnswer { destination, saml_response, relay_state }).into_response())
     }
+}
+
+fn limited(limited: Limited) -> Problem {
+    Problem::of(Own::Api014).retry_after(limited.retry_after_seconds())
 }
 
 /// Sets the binding cookie. `__Host-` asks for `Secure`, which browsers and connectors honour on loopback http as well; services post

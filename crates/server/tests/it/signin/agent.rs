@@ -294,3 +294,38 @@ async fn finish_takes_json_of_a_moderate_size_only() {
     let rubbish = r#"{"txn":"x","proof":"y"}"#.to_owned();
     assert_eq!(world.send(post("application/json", rubbish)).await.code(), "LK-PROOF-010");
 }
+
+#[tokio::test]
+async fn a26_proofs_that_do_not_verify_shut_their_address_out_and_no_other() {
+    let world = World::new().await;
+    let started = world.start(&world.request()).await;
+    let body = serde_json::json!({"txn": started.txn, "proof": "a.b.c"}).to_string();
+    let from = |address: [u8; 4]| {
+        http::Request::post(world.path("signin/finish"))
+            .header("content-type", "application/json")
+            .header("latchkey-agent", "1")
+            .header("cookie", format!("__Host-lk-b={}", started.cookie))
+            .extension(latchkey_server::serve::host::ClientAddr(address.into()))
+            .body(axum::body::Body::from(body.clone()))
+            .unwrap()
+    };
+    // 300 at once are forgiven, and five more each second that this takes.
+    let mut tries = 0;
+    let limited = loop {
+        let answer = world.send(from([192, 0, 2, 1])).await;
+        if answer.status == 429 {
+            break answer;
+        }
+        assert_eq!(answer.code(), "LK-ENROLL-010");
+        tries += 1;
+        assert!(tries < 2_000, "never shut out");
+    };
+    assert!(tries >= 300, "{tries}");
+    assert!(limited.headers.contains_key("retry-after"));
+    assert_eq!(world.send(from([192, 0, 2, 2])).await.code(), "LK-ENROLL-010");
+    assert_eq!(
+        world.events("signin.saml", "refused").await,
+        1,
+        "a flood fills no disk: one event a network and minute"
+    );
+}
