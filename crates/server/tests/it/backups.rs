@@ -1,13 +1,13 @@
 //! Backups of the real server: taken, killed, restored, confirmed; and another master key.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::program::{last_line, latchkey, run};
+use crate::program::{latchkey, run};
 use crate::server::{Place, mode};
 
 const PASSWORD: &str = "correct horse 1";
@@ -17,32 +17,6 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 impl Place {
-    /// A command on this place's data, which must succeed; its answer.
-    fn does(&self, arguments: &[&str]) -> Value {
-        let output = self.tries(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", last_line(&output));
-        serde_json::from_slice(&output.stdout).unwrap_or_default()
-    }
-
-    fn tries(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let data = self.text("d");
-        let mut command = latchkey(&[arguments, &["--json", "--data", &data]].concat());
-        command.current_dir(self.path(""));
-        command
-    }
-
-    fn fails(&self, exit: i32, code: &str, arguments: &[&str]) -> String {
-        let output = self.tries(arguments);
-        let last = last_line(&output);
-        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {last}");
-        assert!(last.contains(code), "{arguments:?}: {last}");
-        last
-    }
-
     /// An organization with a domain and a device token, whose id is answered.
     fn furnish(&self) -> String {
         self.does(&["org", "create", "acme", "--name", "Acme"]);

@@ -12,6 +12,9 @@ mod command_line;
 mod device_calls;
 mod device_lab;
 mod fronting;
+mod postgres;
+#[path = "../../../store/tests/it/private_postgres.rs"]
+mod private_postgres;
 mod program;
 mod server;
 mod serving;

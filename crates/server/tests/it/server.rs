@@ -4,12 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::latchkey;
+use crate::program::{last_line, latchkey};
 
 /// Longest wait for anything; a machine under load is slow, and a test that waits longer has found a fault.
 const LONG: Duration = Duration::from_secs(60);
@@ -71,6 +71,34 @@ impl Place {
             std::thread::sleep(Duration::from_millis(20));
         };
         Server { child, ready, log }
+    }
+
+    /// A command on this place's data, which must succeed; its answer.
+    pub(crate) fn does(&self, arguments: &[&str]) -> Value {
+        let output = self.tries(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", last_line(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// A command on this place's data.
+    pub(crate) fn tries(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let data = self.text("d");
+        let mut command = latchkey(&[arguments, &["--json", "--data", &data]].concat());
+        command.current_dir(self.path(""));
+        command
+    }
+
+    /// A command that must end so; the last line of stderr.
+    pub(crate) fn fails(&self, exit: i32, code: &str, arguments: &[&str]) -> String {
+        let output = self.tries(arguments);
+        let last = last_line(&output);
+        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {last}");
+        assert!(last.contains(code), "{arguments:?}: {last}");
+        last
     }
 }
 

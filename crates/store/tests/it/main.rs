@@ -10,4 +10,5 @@
 mod conformance;
 mod audit;
 mod postgres;
+mod private_postgres;
 mod sqlite;
