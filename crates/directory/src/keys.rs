@@ -31,8 +31,8 @@ pub struct KeyView {
     pub algorithm: String,
     /// Where it stands.
     pub state: KeyState,
-    /// SHA-256 of the certificate, or of the public key, in hexadecimal with colons.
-    pub fingerprint_sha256: String,
+    /// SHA-256 of the certificate, or of the public key, in hexadecimal with colons; a key without a public half has none.
+    pub fingerprint_sha256: Option<String>,
     /// When it was made.
     #[schema(value_type = String)]
     pub created_at: Timestamp,
@@ -53,7 +53,7 @@ impl From<&Key> for KeyView {
             r#use: key.usage,
             algorithm: key.algorithm.clone(),
             state: key.state,
-            fingerprint_sha256: pairs.join(":"),
+            fingerprint_sha256: (!key.public.0.is_empty()).then(|| pairs.join(":")),
             created_at: key.created_at,
             activated_at: key.activated_at,
             retired_at: key.retired_at,

@@ -3,6 +3,8 @@
 //! Owns the grant and its form of errors. A client proves itself by its secret (Basic) or by an assertion that its key signed. Must not know
 //! what access tokens are good for.
 
+use std::net::IpAddr;
+
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -10,8 +12,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::clients::{ACCESS_TOKEN_LIFETIME, AccessOrder, Credential};
 use latchkey_directory::orgs::OrganizationView;
+use latchkey_directory::refusal::Remembered;
 use latchkey_directory::values::Scope;
 use latchkey_directory::{Error, OrgId};
 use latchkey_wire::Bytes;
@@ -58,17 +62,20 @@ struct AccessTokenAnswer<'a> {
 struct Refusal {
     error: &'static str,
     problem: Problem,
+    /// Why a client is not accepted, for the audit log.
+    reason: Option<String>,
 }
 
 impl Refusal {
     fn request(detail: &str) -> Self {
         let problem = Problem::of(latchkey_wire::Code::Api001).detail(detail);
-        Self { error: "invalid_request", problem }
+        Self { error: "invalid_request", problem, reason: None }
     }
 
-    /// The client learns no more than that; the log has the reason.
+    /// The client learns no more than that; the log has the reason. What somebody sent stands in it, so its length has an end.
     fn client(reason: impl std::fmt::Display) -> Self {
-        Self { error: "invalid_client", problem: Problem::of(Own::Auth003).reason(reason) }
+        let reason: String = reason.to_string().chars().take(200).collect();
+        Self { error: "invalid_client", problem: Problem::of(Own::Auth003).reason(&reason), reason: Some(reason) }
     }
 }
 
@@ -80,7 +87,7 @@ impl From<Error> for Refusal {
             Error::Store(_) => "temporarily_unavailable",
             _ => "server_error",
         };
-        Self { error: kind, problem: error.into() }
+        Self { error: kind, problem: error.into(), reason: None }
     }
 }
 
@@ -118,10 +125,38 @@ impl IntoResponse for Refusal {
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = AccessTokenAnswer<'static>)))]
 async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Request) -> Response {
+    let client = request.extensions().get::<ClientAddr>().map(|address| address.0);
+    // Whoever guesses is not heard for a while.
+    if let Some(limited) = client.and_then(|client| app.limits.admit(client).err()) {
+        return Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()).into_response();
+    }
     match grant(&app, &org, request).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => remembered(&app, &org, client, refusal).await.into_response(),
     }
+}
+
+/// Counts a client that was not accepted against its source, and keeps why in the audit log.
+async fn remembered(app: &Shared, org: &str, client: Option<IpAddr>, refusal: Refusal) -> Refusal {
+    let Some(reason) = refusal.reason.clone() else { return refusal };
+    if let Some(client) = client {
+        app.limits.failed(client);
+    }
+    // An organization that is not there has no log.
+    let Ok(organization) = super::caller::find(app, org).await else { return refusal };
+    let address = client.map(|client| client.to_canonical().to_string());
+    let remembered = Remembered {
+        actor: Actor { kind: ActorKind::ApiClient, id: String::new(), address },
+        action: "api-client.token",
+        code: Own::Auth003.as_str().to_owned(),
+        // What an unproven sender names is not kept as a subject: it could fill the table with names of its own making.
+        subject: String::new(),
+        address: client,
+        detail: reason,
+        proven: false,
+    };
+    let reference = app.directory.remember_refusal(&organization.id, remembered).await;
+    Refusal { problem: refusal.problem.with_reference(reference), ..refusal }
 }
 
 #[derive(Default)]
@@ -165,7 +200,7 @@ async fn grant(app: &Shared, org: &str, request: Request) -> Result<Response, Re
     let form = Form::read(&parts.headers, &bytes)?;
     if form.grant_type.as_deref() != Some("client_credentials") {
         let problem = Problem::of(latchkey_wire::Code::Api001).detail("grant_type is client_credentials");
-        return Err(Refusal { error: "unsupported_grant_type", problem });
+        return Err(Refusal { error: "unsupported_grant_type", problem, reason: None });
     }
     // Who is not known learns nothing about organizations.
     let organization = match super::caller::find(app, org).await {
@@ -200,6 +235,7 @@ fn wanted(text: &str) -> Result<Vec<Scope>, Refusal> {
     text.split_whitespace().map(str::parse).collect::<Result<_, _>>().map_err(|_| Refusal {
         error: "invalid_scope",
         problem: Problem::of(latchkey_wire::Code::Api010).detail("there is a scope that does not exist"),
+        reason: None,
     })
 }
 
@@ -240,11 +276,11 @@ async fn prove(
     }
 }
 
-/// The addresses of this endpoint: by id, by slug and by `-`, at every public address.
+/// Whom an assertion may be for: this endpoint, by id, by slug and by `-`, at every public address, or the issuer.
 fn audiences(app: &Shared, organization: &OrganizationView) -> Vec<String> {
     let names = [organization.id.as_str(), organization.slug.as_str(), "-"];
     let of = |url: &String| names.map(|name| format!("{url}/o/{name}/oauth2/token"));
-    app.public_urls.iter().flat_map(of).collect()
+    app.public_urls.iter().flat_map(of).chain([app.iss.clone()]).collect()
 }
 
 async fn by_secret(app: &Shared, org: &OrgId, client_id: &str, secret: &str) -> Result<Credential, Refusal> {

@@ -3,6 +3,7 @@
 //! Owns what every call shares and no handler repeats: its id, the parameters of its path, paging, dry runs, conditions, repeated requests, and
 //! the form of a refusal. Must not know a call.
 
+use serde_json::Value;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
@@ -46,6 +47,26 @@ pub(super) fn describe(mut document: OpenApi) -> OpenApi {
     described
 }
 
+/// The description as it is served. A field that may be left out has `null` as its default in Rust; in a schema of strings that is no value.
+pub(super) fn text(document: &OpenApi) -> String {
+    let mut document = serde_json::to_value(document).expect("a description is plain data");
+    without_null_defaults(&mut document);
+    document.to_string()
+}
+
+fn without_null_defaults(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("default").is_some_and(Value::is_null) {
+                members.remove("default");
+            }
+            members.values_mut().for_each(without_null_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null_defaults),
+        _ => {}
+    }
+}
+
 /// A problem document.
 fn problem() -> Schema {
     let text = || ObjectBuilder::new().schema_type(Type::String);
@@ -72,6 +93,19 @@ fn complete(operation: &mut Operation, method: &str, path: &str) {
     let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let named = names.map(|name| parameter(name, ParameterIn::Path, Type::String, ""));
     operation.parameters = Some(named.chain(others).chain(shared(operation, method, path)).collect());
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            // OpenAPI wants a word for each answer; what it holds, the schema says.
+            response.description = match status.as_str() {
+                "201" => "It was made.",
+                "204" => "It was done.",
+                _ => "The answer.",
+            }
+            .to_owned();
+        }
+    }
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let refusal = ResponseBuilder::new().description("A refusal.").content(PROBLEM_JSON, content).build();
     operation.responses.responses.entry("default".to_owned()).or_insert(RefOr::T(refusal));

@@ -313,8 +313,22 @@ impl Context {
     /// # Errors
     /// As [`Context::send`].
     pub(crate) fn delete(&self, path: &str, change: Change, what: &str) -> Result<()> {
+        self.delete_by(path, change, what, &|ask| self.json(ask))
+    }
+
+    /// As [`Context::delete`], sent by `send`.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub(crate) fn delete_by(
+        &self,
+        path: &str,
+        change: Change,
+        what: &str,
+        send: &dyn Fn(Ask) -> Result<Value>,
+    ) -> Result<()> {
         self.confirm(change, &format!("delete {what}"))?;
-        let answer = self.json(Ask::delete(change.path(path)))?;
+        let answer = send(Ask::delete(change.path(path)))?;
         if change.dry_run || answer.is_object() {
             self.answer(&answer);
         } else if self.output.json {

@@ -177,3 +177,25 @@ async fn a_client_with_a_key_proves_itself_by_signature_once() {
     let ask = world.ask("GET", "/api/v1/o/acme/users").bearer(token["access_token"].as_str().unwrap());
     ask.send().await.good();
 }
+
+#[tokio::test]
+async fn a_client_that_is_not_accepted_is_remembered_and_counts_against_its_source() {
+    let world = World::with_acme().await;
+    let form = "grant_type=client_credentials";
+    let refused = ask(&world, "acme", "nobody", "wrong", form).await;
+    assert_eq!((refused.status.as_u16(), refused.json()["error"].as_str()), (401, Some("invalid_client")));
+    let reference = refused.json()["ref"].as_str().unwrap().to_owned();
+    let path = format!("/api/v1/o/acme/audit-events?action=api-client.token&outcome=refused&ref={reference}");
+    let events = world.get(&path).await.good();
+    assert!(events["items"][0]["details"]["detail"].as_str().unwrap().contains("nobody"), "{events}");
+    // The document of RFC 6749 has no place for "wait"; then it is a problem like everywhere else.
+    let mut last = refused;
+    for _ in 0..1_000 {
+        if last.status.as_u16() != 401 {
+            break;
+        }
+        last = ask(&world, "acme", "nobody", "wrong", form).await;
+    }
+    assert_eq!(last.refusal(), (429, "LK-API-014".to_owned()));
+    assert!(last.headers.contains_key("retry-after"));
+}

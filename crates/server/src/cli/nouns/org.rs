@@ -130,7 +130,9 @@ impl Org {
                 operator_only(context)?;
                 let path = one(context, &target.x)?;
                 let what = format!("the organization {} with all its users, devices and services", target.x);
-                context.delete(&path, target.change, &what)
+                // It stands above organizations: none needs to be named beside it.
+                let send = |ask| client.send(None, ask)?.json();
+                context.delete_by(&path, target.change, &what, &send)
             }
             Org::IdpMetadata(to) => {
                 let answer = context.send(Ask::get(context.at(&["idp-metadata"])?))?;
