@@ -4,6 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
 
+mod api;
+mod credentials;
+mod lines;
 mod programs;
+mod python;
 mod relay;
 mod script;
+mod standing;
+mod stranger;
