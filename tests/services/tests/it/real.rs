@@ -13,6 +13,8 @@ use crate::programs::{Running, profile_folder};
 
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The exit code that says: come back later. A server under load takes back what it could not answer in time.
+const LATER: i32 = 7;
 
 /// One cloud with one organization, and one device of its only user.
 pub(crate) struct Product {
@@ -88,12 +90,9 @@ impl Product {
 
     /// Runs a server's command, which must succeed, and gives back what it printed.
     fn server(&self, arguments: &[&str]) -> String {
-        let output = Command::new(program("latchkey"))
-            .args(arguments)
-            .env("LATCHKEY_DATA", self.at("data"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let mut command = Command::new(program("latchkey"));
+        command.args(arguments).env("LATCHKEY_DATA", self.at("data"));
+        let output = patiently(&mut command);
         assert!(output.status.success(), "latchkey {}: {}", arguments.join(" "), words(&output));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -102,15 +101,9 @@ impl Product {
     fn device(&self, arguments: &[&str]) -> Output {
         let empty = self.at("machine");
         std::fs::create_dir_all(&empty).unwrap();
-        Command::new(program("latchkey-connector"))
-            .arg("--state-dir")
-            .arg(self.at("device"))
-            .arg("--machine-dir")
-            .arg(empty)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        let mut command = Command::new(program("latchkey-connector"));
+        command.arg("--state-dir").arg(self.at("device")).arg("--machine-dir").arg(empty).args(arguments);
+        patiently(&mut command)
     }
 }
 
@@ -151,6 +144,18 @@ impl Cloud for Product {
         let status = answer["http_status"].as_u64().and_then(|s| u16::try_from(s).ok()).expect("a status");
         Visit { status, page: std::fs::read_to_string(page).unwrap_or_default() }
     }
+}
+
+/// Runs a command, and comes back as often as it says so.
+fn patiently(command: &mut Command) -> Output {
+    for _ in 0..20 {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        if output.status.code() != Some(LATER) {
+            return output;
+        }
+        std::thread::sleep(Duration::from_secs(2));
+    }
+    panic!("{command:?} was told to come back later, twenty times")
 }
 
 /// A program of the workspace, built beside this one.
