@@ -12,4 +12,5 @@ mod binding;
 mod enrolling;
 mod matrix;
 mod renewing;
+mod restoring;
 mod world;

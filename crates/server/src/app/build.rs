@@ -89,6 +89,9 @@ pub async fn assemble(
             directory.cloud().await.map_err(failure)?.ok_or_else(|| internal("the new cloud is not there"))?
         }
     };
+    if let Some(restored_at) = cloud.restored_at {
+        tracing::warn!(%restored_at, "silent sign-in waits. {} fix: {}", Own::Restore001.title(), Own::Restore001.fix());
+    }
     Ok(Arc::new(App {
         domain_check: DomainCheck::new(settings.dns_server),
         password_work: tokio::sync::Semaphore::new(PASSWORDS_AT_ONCE),
