@@ -77,7 +77,7 @@ pub fn open(
 /// Takes a copy from one master key to another. The password's seal stays as it is.
 pub(crate) fn rewrap(old: &MasterKey, new: &MasterKey, org: &OrgId, id: &TokenId, sealed: &Blob) -> Result<Blob> {
     let what = as_what(org, id.as_str());
-    Ok(new.seal(&*old.open(sealed, &what)?, &what))
+    Ok(new.seal(&old.open(sealed, &what)?, &what))
 }
 
 #[cfg(test)]
