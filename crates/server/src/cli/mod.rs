@@ -205,6 +205,15 @@ fn with_flags(mut failure: Failure) -> Failure {
             }
             other => other.trim_end_matches("_at").trim_end_matches("_s").to_owned(),
         };
+        // A line of a file that was imported.
+        if field.parse::<u64>().is_ok() {
+            let line = format!("line {field}");
+            if let Some(detail) = error.detail.strip_prefix(&format!("{line}: ")) {
+                error.detail = detail.to_owned();
+            }
+            error.pointer = line;
+            continue;
+        }
         error.pointer = match field {
             "login_name" => "LOGIN".to_owned(),
             "slug" => "SLUG".to_owned(),
@@ -213,7 +222,8 @@ fn with_flags(mut failure: Failure) -> Failure {
         };
     }
     if failure.fix.starts_with("See the `errors`") {
-        let flags: Vec<&str> = failure.errors.iter().map(|error| error.pointer.as_str()).collect();
+        let mut flags: Vec<&str> = failure.errors.iter().map(|error| error.pointer.as_str()).collect();
+        flags.dedup();
         let only_looser = failure.errors.iter().all(|error| error.detail.contains("--loosen"));
         failure.fix = if only_looser {
             "give --loosen if that is intended".to_owned()
@@ -282,6 +292,10 @@ mod tests {
             {"pointer": "/expires_at", "code": "LK-API-010", "detail": "d"}, {"pointer": "/retire_after_s", "code": "LK-API-010", "detail": "d"}]});
         let failure = with_flags(Failure::of_document(422, &document).unwrap());
         assert_eq!(failure.fix, "mend --max-uses, --domain, --expires, --retire-after");
+        let document = serde_json::json!({"code": "LK-API-010", "fix": "See the `errors` of the answer", "errors": [
+            {"pointer": "/3/login_name", "code": "LK-API-010", "detail": "line 3: d"}, {"pointer": "/3/groups/0", "code": "LK-API-010", "detail": "line 3: e"}]});
+        let failure = with_flags(Failure::of_document(422, &document).unwrap());
+        assert_eq!((failure.fix.as_str(), failure.errors[0].detail.as_str()), ("mend line 3", "d"));
     }
 
     #[test]
