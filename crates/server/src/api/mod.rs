@@ -66,22 +66,35 @@ use crate::app::App;
 /// What handlers share.
 pub type Shared = Arc<App>;
 
+/// Where the calls about an organization are.
+const ORGANIZATION: &str = "/api/v1/o/{org}";
+
 /// The routes of the public listener and of the operator's socket.
 pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
-    let organization = |prefix: &str| {
+    let organization = || {
         let inside =
             organization_routes().route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_organization));
-        OpenApiRouter::<Shared>::new().nest(prefix, inside)
+        OpenApiRouter::<Shared>::new().nest(ORGANIZATION, inside)
     };
     let above = OpenApiRouter::<Shared>::new()
         .nest("/api/v1", organizations::operator_routes())
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator))
         .merge(OpenApiRouter::new().nest("/api/v1", backup::operator_routes()));
-    let (public, mut document) = organization("/api/v1/o/{org}").merge(oauth2::routes()).split_for_parts();
-    let (operator, above) = organization("/api/v1/o/{org}").merge(above).split_for_parts();
-    document.merge(above);
-    let document = openapi::describe(document);
+    let (public, _) = organization().merge(oauth2::routes()).split_for_parts();
+    let (operator, _) = organization().merge(above).split_for_parts();
+    let document = description();
     (public.merge(described(&document)), operator.merge(described(&document)))
+}
+
+/// The description of every call, made from the handlers.
+#[must_use]
+pub fn description() -> OpenApi {
+    let all = OpenApiRouter::<Shared>::new()
+        .nest(ORGANIZATION, organization_routes())
+        .nest("/api/v1", organizations::operator_routes())
+        .nest("/api/v1", backup::operator_routes())
+        .merge(oauth2::routes());
+    openapi::describe(all.into_openapi())
 }
 
 /// Every resource of an organization.
