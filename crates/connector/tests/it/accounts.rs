@@ -59,12 +59,18 @@ impl System {
 
     /// Runs the program as another user, with nothing but the socket.
     fn as_nobody(&self, arguments: &[&str]) -> Ran {
+        self.as_nobody_who_says(&[], arguments)
+    }
+
+    /// The same, with an environment that says something else.
+    fn as_nobody_who_says(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ran {
         Command::new("setpriv")
             .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
             .arg(&self.program)
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .envs(environment.iter().copied())
             .env("LATCHKEY_CONNECTOR_SOCKET", self.socket())
             .output()
             .unwrap()
@@ -107,6 +113,29 @@ fn a32_another_local_account_gets_its_own_name_and_never_the_first_ones() {
     let anna = &inner.devices[0].bindings[0].0;
     assert_eq!(anna.login_name, "anna@acme.example");
     assert!(inner.proofs.iter().all(|p| p.binding_id != anna.id));
+}
+
+#[test]
+fn r15_the_account_is_the_kernels_word_whatever_the_caller_says() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let service = service(&cloud);
+    let lies = [
+        ("USER", "root"),
+        ("LOGNAME", "root"),
+        ("HOME", "/root"),
+        ("SUDO_UID", "0"),
+        ("SUDO_USER", "root"),
+        ("LATCHKEY_CONNECTOR_USER_NAME", "anna"),
+        ("LATCHKEY_CONNECTOR_OS_ACCOUNT", "root"),
+    ];
+    let ran = system.as_nobody_who_says(&lies, &["sign-in", &service.url("/secret"), "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["login_name"], "nobody@acme.example");
+    let ran = system.as_nobody_who_says(&lies, &["status", "--json"]);
+    let bindings = ran.json()["bindings"].clone();
+    assert_eq!(bindings.as_array().unwrap().len(), 1, "{bindings}");
+    assert_eq!(bindings[0]["login_name"], "nobody@acme.example");
 }
 
 #[test]
