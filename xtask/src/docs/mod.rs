@@ -44,7 +44,7 @@ Paths below begin with `/api/v1/o/{org}`, where `{org}` is the organization's sl
 keys (login name, domain, group name, …) both work. What belongs to another organization is not there: 404.
 
 * **Who.** A client proves itself by its secret (Basic) or by an assertion that its key signed (`private_key_jwt`: ES256, EdDSA, RS256; `aud` is the
-  address of the token endpoint, `jti` counts once). An access token lasts ten minutes. Each call needs the scope of its noun, `:read` or `:write`; writing
+  address of the token endpoint or the issuer, `jti` counts once). An access token lasts ten minutes. Each call needs the scope of its noun, `:read` or `:write`; writing
   does not include reading. The operator's socket (`DIR/latchkey.sock`) needs no token, and alone has what stands above organizations.
 * **Lists** are `{\"items\": […], \"next\": CURSOR|null}`, newest first: `limit` (1 to 1000), `after`, `count=estimate`. A filter may be repeated (OR);
   different ones narrow (AND).
