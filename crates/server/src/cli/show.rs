@@ -62,8 +62,11 @@ pub(crate) fn document(value: &Value) -> String {
         match value {
             Value::Array(items) if items.iter().any(Value::is_object) => {
                 out.push_str(&format!("{name}\n"));
+                // A sample tells which; whoever wants all of each asks for it by name.
+                let brief = name == "sample";
                 for item in items {
-                    out.push_str(&format!("  - {}\n", cell(Some(item))));
+                    let shown = if brief { FIRST.iter().find_map(|name| item.get(name)).unwrap_or(item) } else { item };
+                    out.push_str(&format!("  - {}\n", cell(Some(shown))));
                 }
             }
             // Metadata and other text of many lines stands for itself.

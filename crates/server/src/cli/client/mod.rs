@@ -33,6 +33,8 @@ const MAX_ANSWER: usize = 64 * 1024 * 1024;
 const CONNECT: Duration = Duration::from_secs(10);
 /// From the request to the end of an ordinary answer. A domain's name servers may take a while to be asked.
 const ANSWER: Duration = Duration::from_secs(90);
+/// So often an access token is asked for again while the server is busy.
+const TOKEN_TRIES: u32 = 2;
 
 /// Where the server is.
 #[derive(Debug)]
@@ -218,23 +220,38 @@ impl Client {
         let (form, basic) = credentials.token_request(endpoint.as_str(), jiff::Timestamp::now())?;
         let mut ask = Ask::post_bytes(path, "application/x-www-form-urlencoded", form.into_bytes());
         ask.bearer = basic;
-        let mut body = Vec::new();
-        self.runtime
-            .block_on(async {
-                let mut keep = |chunk: &[u8]| {
-                    body.extend_from_slice(chunk);
-                    Ok(if body.len() > 65_536 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-                };
-                tokio::time::timeout(ANSWER, self.exchange(&ask, &mut keep))
-                    .await
-                    .unwrap_or_else(|_| Err(self.unreachable("no answer")))
-            })
-            .map_err(|failure| if org == ONLY { maybe_several(failure) } else { failure })?;
+        let mut tries = 0;
+        let body = loop {
+            match self.exchange_whole(&ask) {
+                // A busy server gives no token late rather than an old answer; asking again changes nothing else.
+                Err(failure) if failure.exit == Exit::LATER && tries < TOKEN_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(Duration::from_secs(failure.retry_after.unwrap_or(1).min(2)));
+                }
+                Err(failure) if org == ONLY => return Err(maybe_several(failure)),
+                done => break done?,
+            }
+        };
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
         let token = answer["access_token"].as_str().ok_or_else(|| unusable("it has no access token"))?;
         let header = format!("Bearer {token}");
         *self.bearer.borrow_mut() = Some(header.clone());
         Ok(Some(header))
+    }
+
+    /// Sends a request and reads a short answer.
+    fn exchange_whole(&self, ask: &Ask) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        self.runtime.block_on(async {
+            let mut keep = |chunk: &[u8]| {
+                body.extend_from_slice(chunk);
+                Ok(if body.len() > 65_536 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            tokio::time::timeout(ANSWER, self.exchange(ask, &mut keep))
+                .await
+                .unwrap_or_else(|_| Err(self.unreachable("no answer")))
+        })?;
+        Ok(body)
     }
 
     async fn exchange(
