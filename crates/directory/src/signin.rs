@@ -16,7 +16,7 @@ use crate::query::Filter;
 use crate::records::{Binding, Cloud, Device, Entitlement, Group, Membership, Service, Session, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::values::EntitlementKind;
 use crate::{Directory, Granted};
@@ -131,20 +131,27 @@ pub struct SignedIn<A> {
 }
 
 impl Directory {
-    /// Checks a proof's addressing and signature. The binding's key is read here and may have changed by the time of the grant, which
+    /// Checks a proof's addressing and signature, and answers with the service as it stands. The binding's key is read here and may have changed by the time of the grant, which
     /// looks again.
     pub async fn verify_proof<D>(
         &self,
         org: &OrgId,
         posted: Posted<Proof>,
         ours: Ours<'_>,
-    ) -> Result<ProvenUser, NotGranted<D>> {
+        service_id: &str,
+    ) -> Result<(ProvenUser, Service), NotGranted<D>> {
         posted.addressed_to(ours).map_err(unsound)?;
-        let (org, id) = (org.clone(), posted.unverified().body.binding_id.clone());
-        let binding = self.read::<_, StoreError>(move |tx| Org::of(tx, &org).get::<Binding>(&id)).await?;
+        let (org, id, service) = (org.clone(), posted.unverified().body.binding_id.clone(), service_id.to_owned());
+        // One read for both: a sign-in has no time for two.
+        let read = move |tx: &mut dyn Tx| {
+            let mut ours = Org::of(tx, &org);
+            Ok::<_, StoreError>((ours.get::<Binding>(&id)?, ours.get::<Service>(&service)?))
+        };
+        let (binding, service) = self.read(read).await?;
         let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "no binding has the id in the proof"))?;
         let proof = posted.verify(|_| Ok::<_, NoKey>(binding.user_key.0.clone())).map_err(unsound)?;
-        Ok(ProvenUser { proof, uk: binding.uk })
+        let gone = || Refused::new(Code::Proof020, "the service was deleted in the meantime");
+        Ok((ProvenUser { proof, uk: binding.uk }, service.ok_or_else(gone)?))
     }
 
     /// Grants a sign-in, or says why not. The answer may be given out only while [`Granted::release`] allows it; afterwards

@@ -112,9 +112,8 @@ impl End<'_> {
         let posted = self.fitting_proof(request)?;
         let rk = app.root.key.public().thumbprint();
         let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
-        let proven = app.directory.verify_proof(org, posted, ours).await.map_err(|no| No::of(no, None))?;
-        let service = app.directory.service_record(org, &transaction.service_id).await;
-        let service = service.map_err(|_| Refused::new(Wire::Proof020, "the service was deleted in the meantime"))?;
+        let verified = app.directory.verify_proof(org, posted, ours, &transaction.service_id).await;
+        let (proven, service) = verified.map_err(|no| No::of(no, None))?;
         let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
 
         let assertion_id = answer::new_id();
