@@ -217,3 +217,26 @@ pub(super) fn content_type(headers: &HeaderMap, wanted: &str) -> Result<()> {
     }
     Err(Problem::of(Own::Api002).detail(format!("this call takes {wanted}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r25_a_node_without_its_store_grants_nothing_and_says_when_to_come_again() {
+        let store = |error: StoreError| unavailable(error.into());
+        for (problem, code) in [
+            (store(StoreError::Unreachable("x".into())), "LK-NODE-001"),
+            (store(StoreError::Unknown("x".into())), "LK-NODE-001"),
+            (store(StoreError::NoSpace("x".into())), "LK-NODE-001"),
+            (store(StoreError::Overloaded), "LK-CLOUD-503"),
+            (store(StoreError::Contended), "LK-CLOUD-503"),
+            (unavailable(latchkey_directory::Stale.into()), "LK-CLOUD-503"),
+        ] {
+            assert_eq!((problem.status().as_u16(), problem.code().as_str()), (503, code));
+            assert!(problem.document()["retry_after"].as_u64().is_some_and(|seconds| seconds > 0));
+        }
+        assert_eq!(store(StoreError::Corrupt("x".into())).status().as_u16(), 500);
+        assert_eq!(unavailable(Error::not_found("organization", "x")).code().as_str(), "LK-DEVICE-404");
+    }
+}

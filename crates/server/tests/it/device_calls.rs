@@ -392,3 +392,47 @@ fn a26_who_sends_junk_is_not_heard_for_a_while() {
     let limited = (0..2_000).map(|_| lab.post("heartbeats", JOSE, b"junk")).find(|told| told.status == 429).unwrap();
     assert!(limited.retry_after.is_some());
 }
+
+#[test]
+fn a_device_whose_clock_is_years_off_enrolls() {
+    let lab = Lab::new();
+    for (n, iat) in [1_000_000_000, lab.cloud.document().serial / 1000 + 31_536_000].into_iter().enumerate() {
+        let machine = Machine::new(&format!("u{n}"));
+        let mut message = lab.enrollment(&machine);
+        message.common.iat = iat;
+        let sent = lab.sign_enrollment(&machine, &message);
+        assert_eq!(lab.post("enrollments", JOSE, &sent.body).status, 201, "no device's clock is believed");
+    }
+}
+
+#[test]
+fn administrators_act_on_devices_and_bindings_by_id_and_by_filter() {
+    let lab = Lab::new();
+    let anna = lab.enrolled("anna");
+    let mut twin = Machine::new("anna");
+    assert_eq!(lab.enroll(&mut twin).status, 201);
+    let states = |filter: &[&str]| -> Vec<String> {
+        let list = lab.command(&[&["device", "list"], filter].concat());
+        list["items"].as_array().unwrap().iter().map(|d| d["state"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(states(&[]), ["pending", "registered"], "newest first");
+    let would = lab.command(&["device", "approve", "--state", "pending", "--dry-run", "--yes"]);
+    assert_eq!((&would["would"]["devices"], states(&["--state", "pending"]).len()), (&json!(1), 1), "{would}");
+    let did = lab.command(&["device", "approve", "--state", "pending", "--yes"]);
+    assert_eq!((&did["devices"], states(&[])), (&json!(1), vec!["registered".into(), "registered".into()]), "{did}");
+
+    let pending = lab.command(&["binding", "list", "--state", "pending"]);
+    let id = pending["items"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(pending["items"][0]["device_id"], json!(twin.id));
+    assert_eq!(lab.command(&["binding", "approve", &id])["state"], "active");
+    lab.command(&["binding", "remove", &id, "--yes"]);
+    assert_eq!(lab.command(&["binding", "show", &id])["state"], "ended");
+
+    let would = lab.command(&["device", "remove", &anna.id, "--force", "--dry-run"]);
+    assert_eq!(would["would"]["devices"], 1);
+    assert_eq!(lab.command(&["device", "show", &anna.id])["state"], "registered", "nothing happened");
+    lab.command(&["device", "remove", "--user", "anna@acme.example", "--force", "--yes"]);
+    assert_eq!(states(&[]), ["removed", "removed"]);
+    let (told, sent) = lab.heartbeat(&anna);
+    assert_eq!(lab.refusal(&told, &sent).unwrap().code.known(), Some(Code::Device410));
+}
