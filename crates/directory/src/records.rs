@@ -10,7 +10,7 @@ use serde_json::Value as JsonValue;
 
 use crate::table::record;
 use crate::time::Timestamp;
-use crate::value::{Blob, Json};
+use crate::value::{Blob, Json, StoredKey};
 use crate::values::{
     ClientState, DeviceKeyState, DomainState, EntitlementKind, KeyState, KeyUse, KnownUsers, Leniency, TokenState,
     UserSource, UserStatus,
@@ -285,7 +285,7 @@ record! {
         /// Chosen by the server.
         pub id: String,
         /// The device key.
-        pub key: Json<PublicJwk>,
+        pub key: StoredKey,
         /// Its thumbprint.
         pub dk: Thumbprint,
         /// How it is kept.
@@ -361,7 +361,7 @@ record! {
         /// The device.
         pub device_id: String,
         /// The public key.
-        pub key: Json<PublicJwk>,
+        pub key: StoredKey,
         /// What stands of it.
         pub state: DeviceKeyState,
         /// Since when.
@@ -381,7 +381,7 @@ record! {
         /// The operating system's account.
         pub os_account: String,
         /// The user key.
-        pub user_key: Json<PublicJwk>,
+        pub user_key: StoredKey,
         /// Its thumbprint.
         pub uk: Thumbprint,
         /// How well the user is proven.

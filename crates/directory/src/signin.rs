@@ -131,8 +131,8 @@ pub struct SignedIn<A> {
 }
 
 impl Directory {
-    /// Checks a proof's addressing and signature, and answers with the service as it stands. The binding's key is read here and may have changed by the time of the grant, which
-    /// looks again.
+    /// Checks a proof's addressing and signature, and answers with the service as it stands. The binding's key is read here and may have
+    /// changed by the time of the grant, which looks again.
     pub async fn verify_proof<D>(
         &self,
         org: &OrgId,
@@ -149,7 +149,8 @@ impl Directory {
         };
         let (binding, service) = self.read(read).await?;
         let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "no binding has the id in the proof"))?;
-        let proof = posted.verify(|_| Ok::<_, NoKey>(binding.user_key.0.clone())).map_err(unsound)?;
+        let key = binding.user_key.read()?;
+        let proof = posted.verify(|_| Ok::<_, NoKey>(key.clone())).map_err(unsound)?;
         let gone = || Refused::new(Code::Proof020, "the service was deleted in the meantime");
         Ok((ProvenUser { proof, uk: binding.uk }, service.ok_or_else(gone)?))
     }

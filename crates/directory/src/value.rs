@@ -212,6 +212,39 @@ impl<T> std::ops::Deref for Json<T> {
     }
 }
 
+/// A public key as it is kept. It is read where it is used, not with its row: checking that a point lies on its curve costs more than
+/// the row does, and most rows are read for something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey(String);
+
+impl StoredKey {
+    /// The key to keep.
+    #[must_use]
+    pub fn of(key: &latchkey_wire::PublicJwk) -> Self {
+        Self(serde_json::to_string(key).expect("a public key is plain JSON"))
+    }
+
+    /// The key.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if this is no key.
+    pub fn read(&self) -> Result<latchkey_wire::PublicJwk, StoreError> {
+        latchkey_wire::PublicJwk::parse(&self.0).map_err(|e| StoreError::Corrupt(format!("a public key: {e}")))
+    }
+}
+
+impl Columnar for StoredKey {
+    const KIND: Kind = Kind::Text;
+
+    fn to_value(&self) -> Value {
+        Value::Text(self.0.clone())
+    }
+
+    fn from_value(value: Value) -> Result<Self, StoreError> {
+        String::from_value(value).map(Self)
+    }
+}
+
 /// Types with one spelling ([`std::fmt::Display`] and [`std::str::FromStr`]) kept as text.
 macro_rules! columnar_text {
     ($($type:ty),+ $(,)?) => {$(

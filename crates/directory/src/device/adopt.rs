@@ -17,7 +17,7 @@ use crate::records::{Ceiling, Cloud, Device, DeviceKey, Organization};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::WriteTx;
-use crate::value::Json;
+use crate::value::{Json, StoredKey};
 use crate::values::DeviceKeyState;
 
 /// Whether a certificate of ours tells what a renewal claims, and was made after the backup that this store was restored from.
@@ -62,7 +62,7 @@ pub(crate) fn adopt(
     let device = Device {
         org: org.clone(),
         id: body.device_id.clone(),
-        key: Json(own.key.clone()),
+        key: StoredKey::of(&own.key),
         dk: request.dk,
         protection: Protection::Software,
         platform: body.facts.platform,

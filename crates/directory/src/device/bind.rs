@@ -20,7 +20,7 @@ use crate::records::{Binding, Device, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
-use crate::value::Json;
+use crate::value::StoredKey;
 
 /// So many bindings are made on a device within an hour.
 const PER_HOUR: u64 = 5;
@@ -111,7 +111,7 @@ fn new(tx: &mut dyn WriteTx, device: &Device, body: &Bind, user_id: String) -> B
         device_id: device.id.clone(),
         user_id,
         os_account: clean(Some(&body.os_account)).unwrap_or_default(),
-        user_key: Json(body.uk_jwk.clone()),
+        user_key: StoredKey::of(&body.uk_jwk),
         uk: body.uk_jwk.thumbprint(),
         level: latchkey_wire::Level::Asserted,
         claim: String::new(),

@@ -23,7 +23,7 @@ use crate::records::{Binding, Device, DeviceKey, DeviceToken, Organization};
 use crate::refusal::{Denied, Refused, Remembered, remember};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
-use crate::value::Json;
+use crate::value::{Json, StoredKey};
 use crate::values::{DeviceKeyState, Leniency};
 
 /// A verified enrollment, and how it came.
@@ -218,7 +218,7 @@ fn new_device(
     Device {
         org: token.org.clone(),
         id,
-        key: Json(body.dk_jwk.clone()),
+        key: StoredKey::of(&body.dk_jwk),
         dk: request.dk(),
         protection: protection(body.protection),
         platform: body.device.platform,
@@ -300,7 +300,7 @@ fn bind(
         device_id: device.id.clone(),
         user_id: user.id,
         os_account: clean(Some(&named.os_account)).unwrap_or_default(),
-        user_key: Json(named.uk_jwk.clone()),
+        user_key: StoredKey::of(&named.uk_jwk),
         uk: named.uk_jwk.thumbprint(),
         level: judged.level,
         claim: judged.name.as_str().to_owned(),

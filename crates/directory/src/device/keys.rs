@@ -69,7 +69,7 @@ impl Directory {
             let now = tx.now();
             let row = Org::of(tx, &org).one::<DeviceKey>(DeviceKey::thumbprint.eq(&dk))?;
             let row = row.filter(|row| row.device_id == device_id && row.tells_something(now));
-            Ok(row.map(|row| KnownKey { device_id: row.device_id, dk, key: row.key.0 }))
+            row.map(|row| Ok(KnownKey { key: row.key.read()?, device_id: row.device_id, dk })).transpose()
         })
         .await
     }

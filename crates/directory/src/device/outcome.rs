@@ -9,7 +9,7 @@ use std::time::Duration;
 use latchkey_wire::certificate::Extension;
 use latchkey_wire::code::AnyCode;
 use latchkey_wire::message::{BindingInfo, Reason, Would};
-use latchkey_wire::{BindingState, Code, DeviceState, PublicJwk, Seconds};
+use latchkey_wire::{BindingState, Code, DeviceState, Seconds};
 
 use super::state::reason;
 use crate::id::OrgId;
@@ -18,6 +18,7 @@ use crate::records::{Binding, Device, Organization, User};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::time::Timestamp;
+use crate::value::StoredKey;
 
 /// From one heartbeat to the next, seconds.
 pub(crate) const HEARTBEAT: Seconds = 30 * 60;
@@ -32,7 +33,7 @@ const BINDINGS: u64 = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateOrder {
     /// The device key.
-    pub key: PublicJwk,
+    pub key: StoredKey,
     /// What we vouch for.
     pub extension: Extension,
     /// How long it is good from `extension.issued`.
@@ -96,7 +97,7 @@ pub(crate) fn order(device: &mut Device, settings: &Organization, now: Timestamp
     let lifetime = Duration::from_secs(settings.certificate_lifetime_s);
     device.certificate_expires_at = Some(now.plus(lifetime));
     CertificateOrder {
-        key: device.key.0.clone(),
+        key: device.key.clone(),
         extension: Extension {
             org: device.org.to_string(),
             device_id: device.id.clone(),

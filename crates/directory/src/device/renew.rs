@@ -21,7 +21,7 @@ use crate::records::{Binding, Device, DeviceKey, Organization, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
-use crate::value::Json;
+use crate::value::StoredKey;
 use crate::values::{DeviceKeyState, UserStatus};
 
 /// Two advances are at least so far apart.
@@ -238,11 +238,11 @@ fn change_key(tx: &mut dyn WriteTx, device: &mut Device, key: &PublicJwk) -> Res
         org: device.org.clone(),
         thumbprint: dk,
         device_id: device.id.clone(),
-        key: Json(key.clone()),
+        key: StoredKey::of(key),
         state: DeviceKeyState::Current,
         since: now,
     })?;
-    device.key = Json(key.clone());
+    device.key = StoredKey::of(key);
     device.dk = dk;
     device.key_since = now;
     Ok(())

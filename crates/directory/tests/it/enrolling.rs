@@ -32,7 +32,7 @@ async fn a_token_registers_a_device_and_creates_its_user() {
     let outcome = world.enroll(&mut machine).await.unwrap();
     assert_eq!((outcome.state, outcome.reason.clone(), outcome.created), (DeviceState::Registered, None, true));
     let order = outcome.certificate.unwrap();
-    assert_eq!(order.key, *machine.dk.public());
+    assert_eq!(order.key.read().unwrap(), *machine.dk.public());
     assert_eq!((order.extension.n, order.extension.device_id.as_str()), (0, machine.id.as_str()));
     let [binding] = outcome.bindings.as_slice() else { panic!("one binding") };
     assert_eq!((binding.state, binding.level), (BindingState::Active, Level::Asserted));

@@ -222,7 +222,7 @@ async fn after_a_restore_our_own_certificate_tells_how_far_the_device_is() {
     restored(&world).await;
     world.clock.advance(MINUTES);
     let order = world.renew(&mut machine).await.unwrap().certificate.unwrap();
-    let own = OwnFacts { extension: order.extension, key: order.key };
+    let own = OwnFacts { key: order.key.read().unwrap(), extension: order.extension };
     // Back to the backup.
     world.put(enrolled).await;
     let next = EpochSecret::generate();
@@ -297,7 +297,7 @@ async fn after_a_restore_a_device_that_the_store_forgot_is_adopted_as_pending() 
     world.clock.advance(MINUTES);
     let mut machine = Machine::new("anna").serial("SN-1234");
     let order = world.enroll(&mut machine).await.unwrap().certificate.unwrap();
-    let own = OwnFacts { extension: order.extension, key: order.key };
+    let own = OwnFacts { key: order.key.read().unwrap(), extension: order.extension };
     let next = EpochSecret::generate();
     let forget = async |org: OrgId| {
         world

@@ -83,7 +83,8 @@ impl Asked {
     }
 
     fn issue(&self, order: &CertificateOrder) -> Result<Binary> {
-        let issued = self.keys.device_ca.issue(&order.key, &order.extension, order.lifetime);
+        let key = order.key.read()?;
+        let issued = self.keys.device_ca.issue(&key, &order.extension, order.lifetime);
         issued.map(Binary).map_err(Problem::internal)
     }
 

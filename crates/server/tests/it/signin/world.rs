@@ -21,7 +21,7 @@ use latchkey_directory::services::{Described, Entitled, NewService, ServiceSetti
 use latchkey_directory::store::{ReadWork, Store, StoreError, StoreFacts, WriteWork};
 use latchkey_directory::table::Record;
 use latchkey_directory::time::{Clock, ManualClock};
-use latchkey_directory::value::Json;
+use latchkey_directory::value::{Json, StoredKey};
 use latchkey_directory::values::{DomainState, UserSource, UserStatus};
 use latchkey_directory::{Directory, Intent, Org, OrgId, Timestamp};
 use latchkey_server::app::{App, assemble};
@@ -309,7 +309,7 @@ impl World {
         self.put(Device {
             org: org.clone(),
             id: device.clone(),
-            key: Json(dk.public().clone()),
+            key: StoredKey::of(dk.public()),
             dk: dk.public().thumbprint(),
             protection: Protection::Software,
             platform: Platform::Linux,
@@ -350,7 +350,7 @@ impl World {
             device_id: device.clone(),
             user_id: user.clone(),
             os_account: name.into(),
-            user_key: Json(uk.public().clone()),
+            user_key: StoredKey::of(uk.public()),
             uk: uk.public().thumbprint(),
             level,
             claim: login,
