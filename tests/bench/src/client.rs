@@ -185,6 +185,11 @@ impl Agent {
     }
 }
 
+/// Whether the server said 503: come back.
+pub(crate) fn is_asked_to_wait(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(error.downcast_ref::<ureq::Error>(), Some(ureq::Error::StatusCode(503)))
+}
+
 fn prove(cloud: &Cloud, device: &Device, answer: &ChallengeAnswer) -> Result<String> {
     let challenge = verify_statement::<Challenge>(&answer.challenge, &cloud.accepted.document().challenge_keys)?;
     let nonce = challenge.common().nonce.clone();
