@@ -101,7 +101,8 @@ pub(crate) fn expected(kind: Kind, case: Case) -> Expected {
         (Kind::Python3Saml, Case::Expired) => Refused("expired"),
         (Kind::Shibboleth, Case::WrongAudience) => Refused("unacceptable AudienceRestriction"),
         (Kind::Shibboleth, Case::Altered) => Refused("unable to verify message signature"),
-        (Kind::Shibboleth, Case::Replayed) => Refused("replay detected"),
+        // Its two checks say "replay detected" or "Rejecting replayed message ID"; which of them comes first is not always the same.
+        (Kind::Shibboleth, Case::Replayed) => Refused("replay"),
         (Kind::Shibboleth, Case::Expired) => Refused("expired message"),
         (Kind::SimpleSamlPhp, Case::WrongAudience) => Refused("is not a valid audience for the assertion"),
         (Kind::SimpleSamlPhp, Case::Altered) => Refused("validation failed"),
