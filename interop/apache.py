@@ -127,8 +127,14 @@ def serve(apache, work, place, refusal):
         server.wait()
 
 
+# Apache and a daemon beside it talk at the same moment, and `print` writes a line's end apart from the line: without this, a
+# refusal now and then stood at the end of the other program's line, where nobody looks for it.
+ONE_LINE = threading.Lock()
+
+
 def relay(lines, refusal):
     """Refusals as README.md promises them; every other line as it is."""
     for line in lines:
         words = refusal(line.rstrip())
-        print(f"refused: {words}" if words else line.rstrip(), file=sys.stderr, flush=True)
+        with ONE_LINE:
+            print(f"refused: {words}" if words else line.rstrip(), file=sys.stderr, flush=True)
