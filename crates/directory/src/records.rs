@@ -338,7 +338,7 @@ record! {
         pub certificate_expires_at: Option<Timestamp>,
         /// When the device key was last changed.
         pub key_since: Timestamp,
-        /// The device whose record it took over, or that took over its.
+        /// The earlier device of the same user on the same machine that it replaced, or will once it is approved.
         pub replaces: Option<String>,
         /// Until when a release from quarantine waits for a new key.
         pub released_until: Option<Timestamp>,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use latchkey_wire::DeviceState;
 
+use super::replace;
 use super::state::{self, reason};
 use super::view::{self, DeviceFilter, DeviceView};
 use crate::audit::{Actor, NewEvent};
@@ -60,6 +61,7 @@ pub fn act(tx: &mut dyn WriteTx, actor: &Actor, device: &mut Device, order: Orde
             let event = event("device.approve").with("reason", &device.state_reason);
             state::set(tx, device, Is::Registered, None)?;
             state::audit(tx, device, event);
+            return Ok(replace::earlier(tx, device, actor)?);
         }
         (Do::Suspend, Is::Registered) => {
             let event = event("device.suspend");

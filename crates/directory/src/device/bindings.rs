@@ -4,13 +4,14 @@
 
 use latchkey_wire::BindingState;
 
+use super::replace;
 use super::state::{self, reason};
 use super::view::{self, BindingFilter, BindingView};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::intent::Intent;
 use crate::page::{Cursor, Page, PageRequest, page};
-use crate::records::{Binding, Session, User};
+use crate::records::{Binding, Device, Session, User};
 use crate::scope::Org;
 use crate::store::{Tx, WriteTx};
 use crate::values::UserStatus;
@@ -63,6 +64,10 @@ fn approve(tx: &mut dyn WriteTx, intent: &Intent, binding: &mut Binding) -> Resu
             .with("login_name", &user.login_name)
             .with("reason", was),
     );
+    // The claim was all that kept this device from taking the place of the user's earlier one.
+    if let Some(device) = ours.get::<Device>(&binding.device_id)? {
+        replace::earlier(tx, &device, &intent.actor)?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use latchkey_wire::{BindingState, Code, DeviceState, Protection, Thumbprint, Ver
 use super::domains::Policy;
 use super::limits::{self, Terms};
 use super::outcome::{self, Outcome};
-use super::state::{self, reason};
+use super::state::reason;
 use super::text::clean;
 use super::user::{self, Claim, Judged};
 use super::{Nonce, actor, keys, replace, settings};
@@ -102,8 +102,9 @@ pub fn enroll(tx: &mut dyn WriteTx, org: &OrgId, request: &Request) -> Result<Ou
 struct Verdict {
     state: DeviceState,
     why: Option<&'static str>,
-    /// Earlier devices of the same user on the same machine, which it replaces.
-    replaced: Vec<Device>,
+    /// Earlier devices of the claimed user on the same machine, which the token lets it replace. They go only once it is registered and
+    /// the claim is more than a claim: at once, or by an administrator's approval.
+    earlier: Vec<Device>,
 }
 
 impl Verdict {
@@ -114,34 +115,37 @@ impl Verdict {
         judged: Option<&Judged>,
         taken_over: bool,
     ) -> Result<Self, StoreError> {
-        let registered = Self { state: DeviceState::Registered, why: None, replaced: Vec::new() };
+        let registered = |earlier| Self { state: DeviceState::Registered, why: None, earlier };
         if taken_over {
             // The administrator's release was the approval.
-            return Ok(registered);
+            return Ok(registered(Vec::new()));
         }
-        let pending = |why| Self { state: DeviceState::Pending, why: Some(why), replaced: Vec::new() };
+        let pending = |why, earlier| Self { state: DeviceState::Pending, why: Some(why), earlier };
+        let initial = token.initial_state == DeviceState::Pending;
         let same = limits::with_serial(tx, &token.org, terms.serial.as_deref())?;
         if same.is_empty() {
-            let initial = token.initial_state == DeviceState::Pending;
-            return Ok(if initial { pending(reason::INITIAL) } else { registered });
+            return Ok(if initial { pending(reason::INITIAL, Vec::new()) } else { registered(Vec::new()) });
         }
-        let user = judged.and_then(Judged::user);
-        let of_user = match user {
+        let of_user = match judged.and_then(Judged::user) {
             Some(user) if token.on_known_serial == Leniency::Allow => {
                 limits::all_of_user(tx, &token.org, &same, &user.id)?
             }
             _ => false,
         };
-        if !of_user {
-            return Ok(pending(Code::Enroll030.as_str()));
-        }
-        let initial = token.initial_state == DeviceState::Pending;
-        Ok(Self { replaced: same, ..if initial { pending(reason::INITIAL) } else { registered } })
+        // Whoever has a token can name a user and a serial number: a claim that waits must not take a working device away.
+        let proven = judged.is_some_and(|judged| judged.state == BindingState::Active);
+        let why = Code::Enroll030.as_str();
+        Ok(match (of_user, proven && !initial) {
+            (true, true) => registered(same),
+            (true, false) => pending(why, same),
+            (false, _) => pending(why, Vec::new()),
+        })
     }
 
-    /// What was wrong, for the brake: an initial state is as the administrator wants it.
+    /// What was wrong, for the brake: an initial state is as the administrator wants it, and so is a re-imaged machine that waits for
+    /// nothing else.
     fn enrolled_reason(&self, judged: Option<&Judged>) -> Option<String> {
-        if self.why == Some(Code::Enroll030.as_str()) {
+        if self.why == Some(Code::Enroll030.as_str()) && self.earlier.is_empty() {
             return self.why.map(str::to_owned);
         }
         judged.and_then(|judged| judged.reason).map(|code| code.to_string())
@@ -163,9 +167,6 @@ fn write(tx: &mut dyn WriteTx, settings: &Organization, request: &Request, plan:
     let now = tx.now();
     let id = taken_over.as_ref().map_or_else(|| new_id(now), |device| device.id.clone());
     let by = actor(&id, request.address);
-    for mut earlier in verdict.replaced.iter().cloned() {
-        state::remove(tx, &mut earlier, reason::REPLACED, &by)?;
-    }
     limits::count_use(tx, &token)?;
     let mut device = new_device(request, &token, &terms, &verdict, judged.as_ref(), id);
     device.state_at = now;
@@ -177,14 +178,7 @@ fn write(tx: &mut dyn WriteTx, settings: &Organization, request: &Request, plan:
         Some(old) => replace::take_over(tx, &old, &mut device)?,
         None => Org::of(tx, org).add(&device)?,
     }
-    Org::of(tx, org).add(&DeviceKey {
-        org: org.clone(),
-        thumbprint: device.dk,
-        device_id: device.id.clone(),
-        key: device.key.clone(),
-        state: DeviceKeyState::Current,
-        since: now,
-    })?;
+    Org::of(tx, org).add(&DeviceKey::current(&device, now))?;
     let event = NewEvent::new(&by, "device.enroll", device.id.clone())
         .with("token", token.id.as_str())
         .with("state", device.state.as_str())
@@ -198,6 +192,7 @@ fn write(tx: &mut dyn WriteTx, settings: &Organization, request: &Request, plan:
     if let (Some(judged), Some(_)) = (&judged, &request.body().user) {
         bind(tx, &device, &terms, judged, request, &by)?;
     }
+    replace::earlier(tx, &device, &by)?;
     let mut outcome = outcome::of(tx, &device, settings, order)?;
     outcome.created = true;
     limits::brake(tx, org, token.id.as_str())?;
@@ -245,7 +240,7 @@ fn new_device(
         ceiling: Json(terms.ceiling.clone()),
         certificate_expires_at: None,
         key_since: zero,
-        replaces: verdict.replaced.first().map(|device| device.id.clone()),
+        replaces: verdict.earlier.first().map(|device| device.id.clone()),
         released_until: None,
         address: request.address.map(|address| address.to_canonical().to_string()),
         first_seen_at: zero,

@@ -101,6 +101,18 @@ impl Directory {
 }
 
 impl DeviceKey {
+    /// The row of the key that a device signs with from now on.
+    pub(crate) fn current(device: &Device, now: Timestamp) -> Self {
+        Self {
+            org: device.org.clone(),
+            thumbprint: device.dk,
+            device_id: device.id.clone(),
+            key: device.key.clone(),
+            state: DeviceKeyState::Current,
+            since: now,
+        }
+    }
+
     /// A retired key's signature is that of an unknown device.
     fn tells_something(&self, now: Timestamp) -> bool {
         match self.state {

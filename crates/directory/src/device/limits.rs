@@ -150,6 +150,13 @@ pub(crate) fn with_serial(tx: &mut dyn WriteTx, org: &OrgId, serial: Option<&str
     Ok(if found.len() > JUNK_KEYS { Vec::new() } else { found })
 }
 
+/// The live devices with the serial number of this one that enrolled before it: ids sort by time.
+pub(crate) fn with_serial_before(tx: &mut dyn WriteTx, device: &Device) -> Result<Vec<Device>, StoreError> {
+    let Some(serial) = &device.serial else { return Ok(Vec::new()) };
+    let filter = Device::serial.is(serial).and(Device::state.one_of(&ALIVE)).and(Device::id.below(&device.id));
+    Org::of(tx, &device.org).find::<Device>(filter)
+}
+
 /// Whether all these devices have the user bound, and nobody else.
 pub(crate) fn all_of_user(
     tx: &mut dyn WriteTx,

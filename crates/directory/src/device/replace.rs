@@ -1,11 +1,14 @@
-//! Taking over a record after a release from quarantine (rule 9 of Renewal and epochs).
+//! One device in another's place: taking over a record after a release from quarantine (rule 9 of Renewal and epochs), and the end of the
+//! earlier devices of a machine that was installed anew (lifecycle.md, Known serial).
 //!
-//! Owns who may take over and what stays of the record: its id, its history and its bindings, which wait for new user keys.
+//! Owns who may take over and what stays of the record: its id, its history and its bindings, which wait for new user keys; and when an
+//! earlier device goes. Must not know tokens.
 
 use latchkey_wire::{BindingState, Code, DeviceState};
 
-use super::limits::Terms;
-use super::state::{keys_die, live, reason};
+use super::limits::{self, Terms};
+use super::state::{self, keys_die, live, reason};
+use crate::audit::Actor;
 use crate::id::OrgId;
 use crate::records::{Binding, Device};
 use crate::refusal::{Denied, Refused};
@@ -43,4 +46,25 @@ pub(crate) fn take_over(tx: &mut dyn WriteTx, old: &Device, new: &mut Device) ->
     ours.update::<Binding>(active, &waiting)?;
     new.serial = new.serial.take().or_else(|| old.serial.clone());
     ours.replace(new)
+}
+
+/// Removes the earlier devices of the same user on the same machine, where the token allowed that, as soon as this one stands in their
+/// place: registered, and its user bound for good. Called whenever one of the two may have come about. Answers how many sessions ended.
+pub(crate) fn earlier(tx: &mut dyn WriteTx, device: &Device, actor: &Actor) -> Result<u64, StoreError> {
+    if device.state != DeviceState::Registered || device.replaces.is_none() {
+        return Ok(0);
+    }
+    let bound = Binding::device_id.eq(&device.id).and(Binding::state.eq(&BindingState::Active));
+    let users = Org::of(tx, &device.org).find::<Binding>(bound)?;
+    let mut sessions = 0;
+    for mut old in limits::with_serial_before(tx, device)? {
+        let mut of_user = false;
+        for binding in &users {
+            of_user |= limits::all_of_user(tx, &device.org, std::slice::from_ref(&old), &binding.user_id)?;
+        }
+        if of_user {
+            sessions += state::remove(tx, &mut old, reason::REPLACED, actor)?;
+        }
+    }
+    Ok(sessions)
 }

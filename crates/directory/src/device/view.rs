@@ -64,7 +64,7 @@ pub struct DeviceView {
     pub epoch: u64,
     /// The token it enrolled with.
     pub token_id: Option<String>,
-    /// The device that it replaced.
+    /// The earlier device that it replaced, or replaces once it is registered and its binding active.
     pub replaces: Option<String>,
     /// From where it was last seen.
     pub address: Option<String>,

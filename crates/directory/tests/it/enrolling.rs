@@ -1,11 +1,12 @@
 use std::time::Duration;
 
+use latchkey_directory::device::admin::Order;
 use latchkey_directory::device::proof;
 use latchkey_directory::query::Filter;
 use latchkey_directory::records::{Binding, DomainOwner, Group, Membership, OneTimeCode as CodeRow, User};
 use latchkey_directory::refusal::{Refused, Remembered};
-use latchkey_directory::values::{DomainState, KnownUsers, Leniency, TokenState, UserStatus};
-use latchkey_directory::{Bytes, records};
+use latchkey_directory::values::{DeviceAction, DomainState, KnownUsers, Leniency, TokenState, UserStatus};
+use latchkey_directory::{Bytes, Intent, records};
 use latchkey_wire::message::Reason;
 use latchkey_wire::{BindingState, Code, DeviceState, EpochSecret, Level, P256Key, Platform, Protection, Sign as _};
 
@@ -451,6 +452,56 @@ async fn re_imaging_replaces_the_same_users_device_where_the_token_allows_it() {
     assert_eq!(world.device(&again.id).await.replaces, Some(first.id.clone()));
     assert!(world.session_ended(&first.id).await);
     assert_eq!(code(world.heartbeat(&first).await), Code::Device410);
+}
+
+#[tokio::test]
+async fn a01_an_unproven_claim_never_takes_the_users_working_device_away() {
+    let world = World::new().await;
+    world.change_token(|token| token.on_known_serial = Leniency::Allow).await;
+    let mut first = Machine::new("anna").serial("SN-1234");
+    world.enroll(&mut first).await.unwrap();
+    // Whoever has the token knows how to say "anna" and "SN-1234".
+    let mut second = Machine::new("anna").serial("SN-1234");
+    let outcome = world.enroll(&mut second).await.unwrap();
+    assert_eq!((outcome.state, outcome.reason), (DeviceState::Pending, coded(Code::Enroll030)));
+    assert_eq!((outcome.certificate, outcome.bindings[0].state), (None, BindingState::Pending));
+    assert_eq!(world.heartbeat(&first).await.unwrap().state, DeviceState::Registered);
+    // The machine is approved, the claim is not: the first goes on. With the claim its place is taken.
+    approve(&world, &second.id).await;
+    assert_eq!(world.heartbeat(&first).await.unwrap().state, DeviceState::Registered);
+    let binding = world.bindings(&second.id).await.pop().unwrap();
+    world.directory.approve_binding(&Intent::of(&admin()), &world.org, &binding.id).await.unwrap();
+    assert_eq!(code(world.heartbeat(&first).await), Code::Device410);
+    let old = world.device(&first.id).await;
+    assert_eq!((old.state, old.state_reason.as_deref()), (DeviceState::Removed, Some("replaced")));
+}
+
+#[tokio::test]
+async fn a_re_imaged_device_that_starts_pending_replaces_the_earlier_one_when_it_is_approved() {
+    let world = World::new().await;
+    world
+        .change_token(|token| (token.on_known_serial, token.on_second_device) = (Leniency::Allow, Leniency::Allow))
+        .await;
+    let mut first = Machine::new("anna").serial("SN-1234");
+    world.enroll(&mut first).await.unwrap();
+    world.change_token(|token| token.initial_state = DeviceState::Pending).await;
+    let mut second = Machine::new("anna").serial("SN-1234");
+    let outcome = world.enroll(&mut second).await.unwrap();
+    assert_eq!((outcome.state, outcome.reason), (DeviceState::Pending, coded(Code::Enroll030)));
+    assert_eq!(
+        world.device(&second.id).await.enrolled_reason,
+        None,
+        "nothing is wrong with it: no matter of the brake"
+    );
+    assert_eq!(world.heartbeat(&first).await.unwrap().state, DeviceState::Registered);
+    approve(&world, &second.id).await;
+    assert_eq!(code(world.heartbeat(&first).await), Code::Device410);
+    assert_eq!(world.heartbeat(&second).await.unwrap().state, DeviceState::Registered);
+}
+
+async fn approve(world: &World, device: &str) {
+    let order = Order { action: DeviceAction::Approve, force: false };
+    world.directory.change_device(&Intent::of(&admin()), &world.org, device, order).await.unwrap();
 }
 
 #[tokio::test]
