@@ -1,6 +1,7 @@
-//! Adoption after a restore: the store does not know a device that enrolled after the backup (lifecycle.md, Server restore).
+//! After a restore the store knows less than our own certificate: a device that enrolled since the backup is adopted (lifecycle.md, Server
+//! restore), a device key that was changed since is taken up again (rule 5 of Renewal and epochs).
 //!
-//! Owns which certificate is enough to take a device up again, and with what: as pending, with the certificate's facts and no user.
+//! Owns which certificate is enough for that, and with what a device is adopted: as pending, with the certificate's facts and no user.
 //! Must not know X.509.
 
 use latchkey_wire::certificate::Extension;
@@ -9,14 +10,14 @@ use latchkey_wire::{Code, DeviceState, Protection};
 
 use super::renew::OwnFacts;
 use super::state::reason;
-use super::{Outcome, Received, enroll, outcome};
+use super::{Outcome, Received, enroll, keys, outcome};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::query::Filter;
 use crate::records::{Ceiling, Cloud, Device, DeviceKey, Organization};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
-use crate::store::WriteTx;
+use crate::store::{StoreError, WriteTx};
 use crate::value::{Json, StoredKey};
 use crate::values::DeviceKeyState;
 
@@ -38,6 +39,51 @@ pub(crate) fn vouches(
             && i64::try_from(said.issued).is_ok_and(|issued| issued >= taken_at.millis())
             && own.key.thumbprint() == request.dk
     }))
+}
+
+/// The device whose key was changed since the backup: the record is there, the key in no row, and our certificate says that it is this
+/// device's. `None` where any of that does not hold. A key that the store does know and gave up stays given up.
+pub(crate) fn changed_key(
+    tx: &mut dyn WriteTx,
+    org: &OrgId,
+    request: &Received<Renew>,
+    own: &OwnFacts,
+) -> Result<Option<Device>, Denied> {
+    let mut ours = Org::of(tx, org);
+    let Some(device) = ours.get::<Device>(&request.message.body().device_id)? else { return Ok(None) };
+    if ours.any::<DeviceKey>(DeviceKey::thumbprint.eq(&request.dk))? || !vouches(tx, org, request, Some(own))? {
+        return Ok(None);
+    }
+    match device.state {
+        DeviceState::Removed => Err(keys::gone().into()),
+        // Its keys are dead for good, this one too; a new one takes over.
+        DeviceState::Quarantined => {
+            Err(Refused::new(Code::Renew023, "the device is quarantined").of_state(device.state).into())
+        }
+        _ => Ok(Some(device)),
+    }
+}
+
+/// Makes the certificate's key the device's. The one that the backup knew was given up by the renewal that changed it.
+pub(crate) fn install_key(
+    tx: &mut dyn WriteTx,
+    request: &Received<Renew>,
+    device: &mut Device,
+    own: &OwnFacts,
+) -> Result<(), StoreError> {
+    let (org, now) = (device.org.clone(), tx.now());
+    let retired = [DeviceKey::state.set(&DeviceKeyState::Retired), DeviceKey::since.set(&now)];
+    let mut ours = Org::of(tx, &org);
+    let given_up = DeviceKey::device_id.eq(&device.id).and(DeviceKey::state.eq(&DeviceKeyState::Dead).negate());
+    ours.update::<DeviceKey>(given_up, &retired)?;
+    device.key = StoredKey::of(&own.key);
+    device.dk = request.dk;
+    device.key_since = now;
+    ours.add(&DeviceKey::current(device, now))?;
+    ours.replace(device)?;
+    let event = NewEvent::new(&request.actor(&device.id), "device.key_restore", device.id.clone());
+    ours.audit(event.with("epoch", own.extension.n));
+    Ok(())
 }
 
 /// Takes the device up as pending; an approval is all it needs. A row or a key that is there already forbids it: the removed stay removed.
@@ -99,14 +145,7 @@ pub(crate) fn adopt(
     };
     let mut ours = Org::of(tx, org);
     ours.add(&device)?;
-    ours.add(&DeviceKey {
-        org: org.clone(),
-        thumbprint: device.dk,
-        device_id: device.id.clone(),
-        key: device.key.clone(),
-        state: DeviceKeyState::Current,
-        since: now,
-    })?;
+    ours.add(&DeviceKey::current(&device, now))?;
     ours.audit(
         NewEvent::new(&request.actor(&device.id), "device.adopt", device.id.clone())
             .with("epoch", device.cur)

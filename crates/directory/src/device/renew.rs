@@ -57,10 +57,15 @@ pub fn renew(
 ) -> Result<Outcome, Denied> {
     let body = request.message.body();
     let settings = settings(tx, org)?;
+    let mut changed = None;
     let keys::Signed { mut device, by_previous } = match (keys::signed(tx, org, &body.device_id, &request.dk), own) {
         (Ok(signed), _) => signed,
         (Err(Denied::Refused(refused)), Some(own)) if refused.code == Code::Device404 => {
-            return adopt::adopt(tx, &settings, request, own);
+            let Some(device) = adopt::changed_key(tx, org, request, own)? else {
+                return adopt::adopt(tx, &settings, request, own);
+            };
+            changed = Some(own);
+            keys::Signed { device, by_previous: false }
         }
         (Err(denied), _) => return Err(denied),
     };
@@ -70,6 +75,10 @@ pub fn renew(
         return Err(Refused::new(Code::Device404, detail).into());
     }
     request.nonce.consume(tx, org)?;
+    // In a fork somebody else went on with the state that the backup knew; then neither key is better than the other.
+    if let Some(own) = changed.filter(|_| !matches!(step, Step::Fork)) {
+        adopt::install_key(tx, request, &mut device, own)?;
+    }
     if let Some(outcome) = stands_still(tx, &settings, request, &mut device)? {
         return Ok(outcome);
     }
@@ -234,17 +243,10 @@ fn change_key(tx: &mut dyn WriteTx, device: &mut Device, key: &PublicJwk) -> Res
         DeviceKey::thumbprint.eq(&device.dk),
         &[DeviceKey::state.set(&DeviceKeyState::Previous), DeviceKey::since.set(&now)],
     )?;
-    ours.add(&DeviceKey {
-        org: device.org.clone(),
-        thumbprint: dk,
-        device_id: device.id.clone(),
-        key: StoredKey::of(key),
-        state: DeviceKeyState::Current,
-        since: now,
-    })?;
     device.key = StoredKey::of(key);
     device.dk = dk;
     device.key_since = now;
+    Org::of(tx, &device.org).add(&DeviceKey::current(device, now))?;
     Ok(())
 }
 

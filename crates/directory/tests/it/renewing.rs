@@ -214,6 +214,22 @@ async fn restored(world: &World) {
     world.add(cloud).await;
 }
 
+/// The device is again what the backup knew.
+async fn back_to(world: &World, backup: &latchkey_directory::records::Device, keys: &[DeviceKey]) {
+    let org = world.org.clone();
+    world
+        .directory
+        .write::<_, latchkey_directory::store::StoreError>(move |tx| {
+            latchkey_directory::Org::of(tx, &org).delete::<DeviceKey>(Filter::all())
+        })
+        .await
+        .unwrap();
+    world.put(backup.clone()).await;
+    for key in keys {
+        world.add(key.clone()).await;
+    }
+}
+
 #[tokio::test]
 async fn after_a_restore_our_own_certificate_tells_how_far_the_device_is() {
     let world = World::new().await;
@@ -245,6 +261,63 @@ async fn after_a_restore_our_own_certificate_tells_how_far_the_device_is() {
     let outcome = world.renew_with(&machine, &next, own).await.unwrap();
     assert_eq!((outcome.n, outcome.state), (2, DeviceState::Registered));
     assert_eq!(world.events("device.catch_up").await.len(), 1);
+}
+
+#[tokio::test]
+async fn after_a_restore_a_key_that_was_changed_since_the_backup_is_taken_up_again() {
+    let world = World::new().await;
+    let mut machine = world.enrolled("anna").await;
+    let backup = world.device(&machine.id).await;
+    let keys: Vec<DeviceKey> = world.all(Filter::all()).await;
+    restored(&world).await;
+    world.clock.advance(MINUTES);
+    let (next, new) = (EpochSecret::generate(), P256Key::generate());
+    let order = world.renew_to(&machine, &next, Some(&new)).await.unwrap().certificate.unwrap();
+    let own = OwnFacts { key: order.key.read().unwrap(), extension: order.extension };
+    let old = copy(&machine);
+    (machine.dk, machine.n, machine.e) = (new, 1, next);
+    // Back to the backup, which knows the old key only.
+    back_to(&world, &backup, &keys).await;
+    let next = EpochSecret::generate();
+    assert_eq!(code(world.renew_to(&machine, &next, None).await), Code::Device404, "no certificate");
+    let early = OwnFacts { extension: Extension { issued: 0, ..own.extension.clone() }, ..own.clone() };
+    assert_eq!(code(world.renew_with(&machine, &next, early).await), Code::Device404, "made before the backup");
+    for (state, expected) in [
+        (DeviceState::Removed, Code::Device410),
+        (DeviceState::Quarantined, Code::Renew023),
+        (DeviceState::Suspended, Code::Renew022),
+    ] {
+        world.change_device(&machine.id, |device| device.state = state).await;
+        assert_eq!(code(world.renew_with(&machine, &next, own.clone()).await), expected);
+        world.put(backup.clone()).await;
+    }
+    let outcome = world.renew_with(&machine, &next, own.clone()).await.unwrap();
+    assert_eq!((outcome.n, outcome.state, outcome.certificate.is_some()), (2, DeviceState::Registered, true));
+    let now = Machine { n: 2, e: next, dk: clone(&machine.dk), ..copy(&machine) };
+    world.heartbeat(&now).await.unwrap();
+    assert_eq!(world.events("device.key_restore").await.len(), 1);
+    // The key that the backup knew is one that was changed long ago: it raises no alarm.
+    assert_eq!(code(world.renew_with(&old, &EpochSecret::generate(), own).await), Code::Device404);
+    assert_eq!(world.device(&machine.id).await.state, DeviceState::Registered);
+}
+
+#[tokio::test]
+async fn after_a_restore_an_old_state_that_went_on_in_the_devices_place_is_a_fork() {
+    let world = World::new().await;
+    let mut machine = world.enrolled("anna").await;
+    let (backup, mut copied) = (world.device(&machine.id).await, copy(&machine));
+    let keys: Vec<DeviceKey> = world.all(Filter::all()).await;
+    restored(&world).await;
+    world.clock.advance(MINUTES);
+    let (next, new) = (EpochSecret::generate(), P256Key::generate());
+    let order = world.renew_to(&machine, &next, Some(&new)).await.unwrap().certificate.unwrap();
+    let own = OwnFacts { key: order.key.read().unwrap(), extension: order.extension };
+    (machine.dk, machine.n, machine.e) = (new, 1, next);
+    back_to(&world, &backup, &keys).await;
+    world.renew(&mut copied).await.unwrap();
+    let refused = world.renew_with(&machine, &EpochSecret::generate(), own).await.unwrap_err();
+    assert_eq!((refused.code, refused.state), (Code::Renew023, Some(DeviceState::Quarantined)));
+    assert_eq!(world.device(&machine.id).await.state, DeviceState::Quarantined);
 }
 
 #[tokio::test]
