@@ -83,6 +83,9 @@ pub(crate) enum Command {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+        /// Say what would be wiped.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// The version.
     Version,
@@ -189,7 +192,7 @@ fn run(arguments: Vec<String>, output: Output) -> Result<()> {
         Command::Doctor { url } => commands::doctor::run(&place, url.as_ref(), output),
         Command::Run { once } => commands::serve(place, once, output),
         Command::Unenroll { local, yes, dry_run } => commands::unenroll::run(&place, local, yes, dry_run, output),
-        Command::PrepareImage { yes } => commands::unenroll::prepare_image(&place, yes, output),
+        Command::PrepareImage { yes, dry_run } => commands::unenroll::prepare_image(&place, yes, dry_run, output),
         Command::Version => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{here, with_state};
 use crate::cli::Place;
@@ -15,13 +15,11 @@ use crate::state::State;
 
 pub(crate) fn run(place: &Place, local: bool, yes: bool, dry_run: bool, output: Output) -> Result<()> {
     let core = here(place)?;
-    let _lock = core.store.lock()?;
     if dry_run {
-        output.answer(&would(core)?);
-        return Ok(());
+        return would(core, output);
     }
-    // The command itself is the word; only a person at a terminal is asked once more.
     confirm(yes, "Wipe the keys and the state of this device?")?;
+    let _lock = core.store.lock()?;
     if local {
         core.store.wipe_all()?;
         output.answer(&json!({"unenrolled": true, "told": false}));
@@ -41,10 +39,13 @@ pub(crate) fn run(place: &Place, local: bool, yes: bool, dry_run: bool, output: 
     Ok(())
 }
 
-pub(crate) fn prepare_image(place: &Place, yes: bool, output: Output) -> Result<()> {
+pub(crate) fn prepare_image(place: &Place, yes: bool, dry_run: bool, output: Output) -> Result<()> {
     let core = here(place)?;
-    let _lock = core.store.lock()?;
+    if dry_run {
+        return would(core, output);
+    }
     confirm(yes, "Wipe the keys of this machine, so that it can be copied?")?;
+    let _lock = core.store.lock()?;
     core.store.wipe_all()?;
     // Nobody enrolls here until the machine id is another one: the image itself must not become a device.
     let state =
@@ -54,19 +55,27 @@ pub(crate) fn prepare_image(place: &Place, yes: bool, output: Output) -> Result<
     Ok(())
 }
 
-fn would(core: &Core) -> Result<Value> {
+/// What either command would take away; takes nothing.
+fn would(core: &Core, output: Output) -> Result<()> {
+    let _lock = core.store.lock()?;
     let state = core.store.load()?;
     let record = state.record.as_ref();
     let users = record.map_or(0, |r| r.users.len());
-    Ok(json!({
+    output.answer(&json!({
         "would": {"devices": u8::from(record.is_some()), "user_keys": users},
         "sample": record.map(|r| r.cloud_name.clone()).into_iter().collect::<Vec<_>>(),
-    }))
+    }));
+    Ok(())
 }
 
+/// A person at a terminal is asked; a script has to say `--yes`, because keys that are gone do not come back.
 fn confirm(yes: bool, question: &str) -> Result<()> {
-    if yes || !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if yes {
         return Ok(());
+    }
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        let detail = "this wipes keys and state, and nobody is here to be asked";
+        return Err(Problem::local(Local::Usage, detail, "give --yes; --dry-run says what would go"));
     }
     eprint!("{question} [y/N] ");
     let mut line = String::new();

@@ -345,7 +345,7 @@ fn a_damaged_state_is_reported_and_never_replaced() {
     let ran = device.enroll(&cloud);
     assert_eq!((ran.exit, ran.code().as_str()), (1, "LK-CONN-007"), "{}", ran.stderr);
     assert_eq!(std::fs::read_to_string(&file).unwrap().len(), text.len() / 2);
-    assert_eq!(device.run(&["unenroll", "--local"]).exit, 0);
+    assert_eq!(device.run(&["unenroll", "--local", "--yes"]).exit, 0);
     assert_eq!(device.enroll(&cloud).exit, 0);
 }
 

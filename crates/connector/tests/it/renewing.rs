@@ -124,7 +124,7 @@ fn state_copied_from_another_machine_is_not_used() {
     assert_eq!((ran.exit, ran.code().as_str()), (12, "LK-CONN-014"), "{}", ran.stderr);
     assert_eq!(cloud.calls().len(), calls, "nothing was sent");
     assert_eq!(device.enroll(&cloud).exit, 12);
-    assert_eq!(device.run(&["unenroll", "--local"]).exit, 0);
+    assert_eq!(device.run(&["unenroll", "--local", "--yes"]).exit, 0);
     assert_eq!(device.enroll(&cloud).exit, 0);
 }
 
@@ -134,7 +134,7 @@ fn r30_unenroll_tells_the_cloud_and_wipes_or_wipes_nothing() {
     cloud.faults(|f| f.lose_answer = false);
     let dry = device.run(&["unenroll", "--dry-run", "--json"]);
     assert_eq!(dry.json()["would"]["devices"], 1);
-    let ran = device.run(&["unenroll", "--json"]);
+    let ran = device.run(&["unenroll", "--yes", "--json"]);
     assert_eq!(ran.exit, 0, "{}", ran.stderr);
     assert_eq!(cloud.device().state, DeviceState::Unregistered);
     assert!(!device.state_json().to_string().contains("epoch"));
@@ -147,17 +147,33 @@ fn r30_unenroll_tells_the_cloud_and_wipes_or_wipes_nothing() {
 fn unenroll_wipes_nothing_when_the_cloud_refuses_or_is_away() {
     let (cloud, device) = enrolled();
     cloud.faults(|f| f.away = true);
-    let ran = device.run(&["unenroll"]);
+    let ran = device.run(&["unenroll", "--yes"]);
     assert_eq!(ran.exit, 6, "{}", ran.stderr);
     assert!(device.state_json()["record"]["device"].is_object());
     cloud.faults(|f| f.away = false);
-    assert_eq!(device.run(&["unenroll"]).exit, 0);
+    assert_eq!(device.run(&["unenroll", "--yes"]).exit, 0);
+}
+
+#[test]
+fn a_script_wipes_nothing_without_its_yes() {
+    let (cloud, device) = enrolled();
+    let calls = cloud.calls().len();
+    for line in [&["unenroll"][..], &["unenroll", "--local"], &["prepare-image"]] {
+        let ran = device.run(line);
+        assert_eq!((ran.exit, ran.code().as_str()), (2, "LK-CONN-002"), "{line:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--yes") && ran.stdout.is_empty(), "{line:?}: {}", ran.stderr);
+        assert!(device.state_json()["record"]["device"].is_object(), "{line:?}");
+    }
+    assert_eq!(cloud.calls().len(), calls, "nothing was sent");
 }
 
 #[test]
 fn prepare_image_wipes_and_waits_for_another_machine_id() {
     let (cloud, device) = enrolled();
-    assert_eq!(device.run(&["prepare-image"]).exit, 0);
+    let dry = device.run(&["prepare-image", "--dry-run", "--json"]);
+    assert_eq!(dry.json()["would"]["devices"], 1);
+    assert!(device.state_json()["record"]["device"].is_object(), "a dry run takes nothing");
+    assert_eq!(device.run(&["prepare-image", "--yes"]).exit, 0);
     assert!(std::path::Path::new("/etc/machine-id").exists(), "this test needs a machine id");
     let ran = device.enroll(&cloud);
     assert_eq!((ran.exit, ran.code().as_str()), (5, "LK-CONN-004"), "{}", ran.stderr);
