@@ -1,7 +1,7 @@
 //! What went wrong, in the one form both a person and a script can use.
 //!
-//! Owns the codes that only the connector can meet, the exit status of each, and the form of the last line of stderr and of
-//! the problem document. Codes shared with the server are `latchkey-wire`'s.
+//! Owns the form of the last line of stderr and of the problem document. The codes, with the exit status of each, are
+//! `latchkey-wire`'s.
 
 use latchkey_options::Finding;
 use latchkey_wire::Code;
@@ -33,61 +33,18 @@ pub struct Problem {
 /// Shorthand of the whole crate.
 pub type Result<T> = std::result::Result<T, Problem>;
 
-/// Codes that exist only on a device and have no row in the protocol's table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Local {
-    /// `LK-CONN-001`: an internal or operating-system failure.
-    Failed,
-    /// `LK-CONN-002`: a wrong flag, option or file.
-    Usage,
-    /// `LK-CONN-003`: no permission.
-    NotPermitted,
-    /// `LK-CONN-004`: enrolled with another cloud or domain, or the state is in use.
-    Conflict,
-    /// `LK-CONN-005`: not enrolled.
-    NotEnrolled,
-    /// `LK-CONN-006`: a file or folder others can write or read.
-    UnsafeFile,
-    /// `LK-CONN-007`: the state cannot be read.
-    BadState,
-    /// `LK-CONN-008`: no account may be a user here.
-    NoAccount,
-    /// `LK-CONN-009`: the server's answer cannot be used.
-    BadAnswer,
-    /// `LK-SIGNIN-001`: the service refused our answer, or its page was not reached.
-    ServiceRefused,
-    /// `LK-SIGNIN-002`: the way to the page led somewhere we do not go.
-    Stopped,
-}
-
-impl Local {
-    fn row(self) -> (&'static str, u8) {
-        match self {
-            Local::Failed => ("LK-CONN-001", 1),
-            Local::Usage => ("LK-CONN-002", 2),
-            Local::NotPermitted => ("LK-CONN-003", 4),
-            Local::Conflict => ("LK-CONN-004", 5),
-            Local::NotEnrolled => ("LK-CONN-005", 10),
-            Local::UnsafeFile => ("LK-CONN-006", 2),
-            Local::BadState => ("LK-CONN-007", 1),
-            Local::NoAccount => ("LK-CONN-008", 4),
-            Local::BadAnswer => ("LK-CONN-009", 6),
-            Local::ServiceRefused => ("LK-SIGNIN-001", 14),
-            Local::Stopped => ("LK-SIGNIN-002", 14),
-        }
-    }
-}
+/// Codes that exist only on a device.
+pub use latchkey_wire::code::OnDevice as Local;
 
 impl Problem {
     /// A problem with a code of the device's own.
     pub fn local(kind: Local, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        let (code, exit) = kind.row();
         Problem {
-            code: code.to_owned(),
+            code: kind.as_str().to_owned(),
             detail: detail.into(),
             fix: fix.into(),
             reference: own_reference(),
-            exit,
+            exit: kind.exit_status(),
             status: None,
             retry_after: None,
             errors: Vec::new(),

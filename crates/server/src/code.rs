@@ -285,6 +285,7 @@ mod tests {
     fn no_code_stands_in_both_halves_of_the_list() {
         for code in Own::ALL {
             assert!(code.as_str().parse::<latchkey_wire::Code>().is_err(), "{code} is the protocol's");
+            assert!(code.as_str().parse::<latchkey_wire::code::OnDevice>().is_err(), "{code} is the connector's");
             assert_eq!(code.as_str().parse::<Code>().unwrap(), Code::Own(*code));
             assert!(matches!(code.exit_status(), 1..=8 | 13), "{code}");
         }

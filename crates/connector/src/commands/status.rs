@@ -9,7 +9,7 @@ use crate::cli::Place;
 use crate::clock::rfc3339;
 use crate::machine::Marks;
 use crate::output::Output;
-use crate::problem::{Problem, Result};
+use crate::problem::{Local, Problem, Result};
 use crate::service;
 use crate::state::{State, not_enrolled};
 
@@ -74,7 +74,7 @@ pub(crate) fn report(state: &State, now: u64) -> (Value, Option<Problem>) {
     }
     if device.and_then(|d| d.certificate_expires_at).is_some_and(|end| end < now) {
         problems.push(
-            json!({"code": "LK-CONN-017", "title": "the certificate has expired", "fix": "latchkey-connector renew"}),
+            json!({"code": Local::Expired.as_str(), "title": "the certificate has expired", "fix": "latchkey-connector renew"}),
         );
     }
     let accounts = Accounts::here();
@@ -83,7 +83,7 @@ pub(crate) fn report(state: &State, now: u64) -> (Value, Option<Problem>) {
             continue;
         }
         problems.push(json!({
-            "code": "LK-CONN-008",
+            "code": Local::NoAccount.as_str(),
             "title": format!("the binding of {} is dead: uid, name or home of the account changed", user.account.name),
             "fix": "latchkey binding remove ID on the server; then the account's next sign-in makes a new one",
         }));

@@ -195,13 +195,11 @@ fn is_tls(error: &ureq::Error) -> bool {
 }
 
 fn unreachable(url: &Url, reason: &str) -> Problem {
-    let mut problem = Problem::local(
-        Local::BadAnswer,
+    Problem::local(
+        Local::NoAnswer,
         format!("{} does not answer: {reason}", origin(url)),
         "check that the server runs and that the address and the network are right",
-    );
-    "LK-CONN-016".clone_into(&mut problem.code);
-    problem
+    )
 }
 
 /// `scheme://host:port`, all that may be shown of an address that could carry secrets.

@@ -89,12 +89,12 @@ fn forms_go_only_to_the_issuer_and_answers_only_to_their_destination() {
     let elsewhere = Service::start(String::new(), How::Redirect);
     let posting = service(&cloud, How::PostTo(elsewhere.url("/steal")));
     let ran = device.run(&["sign-in", &posting.url("/secret"), "--json"]);
-    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-SIGNIN-002"));
+    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-CONN-019"));
     assert_eq!(ran.json()["reached"], false);
     assert!(ran.stderr.contains("/steal"), "{}", ran.stderr);
     let passing_on = service(&cloud, How::SendsOn(elsewhere.url("/steal")));
     let ran = device.run(&["sign-in", &passing_on.url("/secret"), "--json"]);
-    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-SIGNIN-002"));
+    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-CONN-019"));
     assert!(elsewhere.requests().is_empty(), "{:?}", elsewhere.requests());
 }
 
@@ -107,7 +107,7 @@ fn a_service_that_refuses_is_exit_14_with_its_status_and_title() {
     assert_eq!((answer["reached"].as_bool(), answer["http_status"].as_u64()), (Some(false), Some(403)));
     assert!(ran.stderr.contains("Audience is wrong"), "{}", ran.stderr);
     let ran = device.run(&["sign-in", &service(&cloud, How::Loops).url("/secret"), "--json"]);
-    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-SIGNIN-001"));
+    assert_eq!((ran.exit, ran.code().as_str()), (14, "LK-CONN-018"));
     let ran = device.run(&["sign-in", &service(&cloud, How::Redirect).url("/missing"), "--json"]);
     assert_eq!(ran.exit, 14);
     let ran = device.run(&["sign-in", &service(&cloud, How::Redirect).url("/circle"), "--json"]);
