@@ -237,7 +237,12 @@ impl State {
             Some(ended) if ended.state == DeviceState::Quarantined => {
                 Problem { exit: 12, ..Problem::of(latchkey_wire::Code::Renew023) }
             }
-            _ => not_enrolled(),
+            // It left, or was retired: cli.md has one exit for every state in which a device that once was registered is not now.
+            Some(ended) => {
+                let enroll = not_enrolled();
+                Problem { exit: 12, detail: format!("this device is {}", ended.state), ..enroll }
+            }
+            None => not_enrolled(),
         }
     }
 }

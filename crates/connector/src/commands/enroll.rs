@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use latchkey_options::Purpose;
-use latchkey_wire::message::{DeviceResult, Reason};
+use latchkey_wire::message::{DeviceResult, Reason, Would};
 use latchkey_wire::{BindingState, Code, DeviceState, Retry};
 use serde_json::{Value, json};
 
@@ -220,6 +220,44 @@ fn dry_run(core: &Core, output: Output) -> Result<()> {
     let _ = throwaway.store.wipe_all();
     let _ = std::fs::remove_dir_all(&scratch);
     let result = outcome.map_err(|r| r.problem)?;
-    output.answer(&json!({"state": result.state, "reason": result.reason, "would": result.would}));
+    if output.json {
+        output.answer(&json!({"state": result.state, "reason": result.reason, "would": result.would}));
+    } else {
+        output.text(&verdict(result.state, result.reason.as_ref(), result.would.as_ref()));
+    }
     Ok(())
+}
+
+/// The server's verdict in a line.
+fn verdict(state: DeviceState, reason: Option<&Reason>, would: Option<&Would>) -> String {
+    let mut parts = Vec::new();
+    if let Some(name) = would.and_then(|would| would.login_name.as_ref()) {
+        let created = would.is_some_and(|would| would.user_created);
+        parts.push(if created { format!("{name} (would be created)") } else { name.clone() });
+    }
+    parts.extend(would.and_then(|would| would.level).map(|level| format!("level {}", level.number())));
+    let why = reason.map(|reason| format!(" ({})", reason.as_str())).unwrap_or_default();
+    parts.push(format!("device {state}{why}"));
+    parts.extend(would.and_then(|would| would.binding_state).map(|state| format!("binding {state}")));
+    if let Some((used, of)) = would.and_then(|would| would.uses.zip(would.max_uses)) {
+        parts.push(format!("would use 1 of {of} ({used} used so far)"));
+    }
+    format!("{}\n", parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_says_what_it_would_cost() {
+        let would: Would = serde_json::from_value(json!({
+            "login_name": "anna@acme.example", "level": 0, "user_created": true, "binding_state": "active", "uses": 0, "max_uses": 5000
+        }))
+        .unwrap();
+        assert_eq!(
+            verdict(DeviceState::Pending, Some(&Reason::Initial), Some(&would)),
+            "anna@acme.example (would be created), level 0, device pending (initial), binding active, would use 1 of 5000 (0 used so far)\n"
+        );
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(place: &Place, local: bool, yes: bool, dry_run: bool, output: 
     }
     let mut state = core.store.load()?;
     let record = talk::enrolled(&state).map_err(|problem| {
-        if problem.exit == 10 {
+        if problem.code == Local::NotEnrolled.as_str() {
             problem
         } else {
             Problem { fix: "latchkey-connector unenroll --local".to_owned(), ..problem }

@@ -138,6 +138,8 @@ fn r30_unenroll_tells_the_cloud_and_wipes_or_wipes_nothing() {
     assert_eq!(ran.exit, 0, "{}", ran.stderr);
     assert_eq!(cloud.device().state, DeviceState::Unregistered);
     assert!(!device.state_json().to_string().contains("epoch"));
+    let status = device.run(&["status", "--json"]);
+    assert_eq!((status.exit, status.json()["state"].as_str()), (12, Some("unregistered")), "{}", status.stderr);
     let old = cloud.device().dk;
     assert_eq!(device.enroll(&cloud).exit, 0);
     assert_ne!(cloud.inner.lock().unwrap().devices[1].dk, old, "a new key");
