@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use latchkey_options::parse::split_arguments;
 use latchkey_options::{Given, OptionName, Platform, Recognized, recognize};
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     /// Look for what is wrong, on this machine and on the way to the cloud.
     Doctor {
         /// A page to test the way to.
+        #[arg(value_parser = web_address)]
         url: Option<Url>,
     },
     /// The system service.
@@ -104,6 +106,7 @@ pub(crate) struct EnrollArgs {
 #[derive(Args)]
 pub(crate) struct SignInArgs {
     /// The page.
+    #[arg(value_parser = web_address)]
     pub(crate) url: Url,
     /// Cookies in and out, Netscape format (curl -b -c).
     #[arg(long, value_name = "F")]
@@ -226,10 +229,46 @@ fn parse(arguments: Vec<String>) -> std::result::Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
 }
 
+/// What clap did not understand, in one sentence, and where the right words stand.
 fn usage(error: &clap::Error) -> Problem {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    Problem::local(Local::Usage, first, "latchkey-connector --help shows commands and options")
+    let text = error.render().to_string();
+    let mut paragraphs = text.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let first = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    let invalid = error.get(ContextKind::InvalidArg);
+    let reason = match (error.kind(), invalid) {
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand, _) => {
+            "a command is missing: enroll, status, sign-in URL, …".to_owned()
+        }
+        // "the following required arguments were not provided:" and one a line.
+        (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) => {
+            format!("{} is missing", missing.join(", "))
+        }
+        _ => first,
+    };
+    let tip = paragraphs.find_map(|p| p.trim().strip_prefix("tip: ")).map(str::to_owned);
+    // clap knows its own flags; those of the table of options were taken out before it looked.
+    let tip = tip.or_else(|| match (error.kind(), invalid) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
+            latchkey_options::suggest(flag.trim_start_matches('-')).and_then(|near| match recognize(near) {
+                Some(Recognized::Ours(spec)) => Some(format!("a similar option exists: '--{}'", spec.flag())),
+                _ => None,
+            })
+        }
+        _ => None,
+    });
+    let tip = tip.map(|tip| format!("{tip}; ")).unwrap_or_default();
+    // The usage line of the command at hand; an error about one value has none, but names the flag.
+    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("latchkey-connector");
+    let command: Vec<&str> = usage.split_whitespace().take_while(|w| !w.starts_with(['[', '<', '-'])).collect();
+    // Usage lines show global flags before the command as `[OPTIONS]`, so only its name can follow.
+    Problem::local(Local::Usage, reason, format!("{tip}`{} --help` shows what there is", command.join(" ")))
+}
+
+/// A page's address: what a browser could open.
+fn web_address(text: &str) -> std::result::Result<Url, String> {
+    let wrong = || format!("{text:?} is no http or https address; give one such as https://wiki.example/");
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(wrong)
 }
 
 fn place(state_dir: Option<PathBuf>, inputs: Inputs, is_service: bool) -> Result<Place> {

@@ -216,6 +216,18 @@ fn unsafe_file(path: &Path, problem: &str) -> Problem {
     )
 }
 
+/// A file that the caller named and that cannot be read: a wrong file (exit 2), unless this user may not read it.
+pub(crate) fn wrong_file(what: &str, path: &Path, error: &std::io::Error) -> Problem {
+    if error.kind() == std::io::ErrorKind::PermissionDenied {
+        return cannot(&format!("read {what}"), path, error);
+    }
+    Problem::local(
+        Local::Usage,
+        format!("cannot read {what} {}: {error}", path.display()),
+        format!("check the file that {what} names"),
+    )
+}
+
 /// A failed file operation, in words.
 pub(crate) fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Problem {
     let kind = if error.kind() == std::io::ErrorKind::PermissionDenied { Local::NotPermitted } else { Local::Failed };

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::account::Directory;
 use crate::clock::Monotonic;
-use crate::files::{Owner, read_trusted};
+use crate::files::{Owner, read_trusted, wrong_file};
 use crate::problem::{Local, Problem, Result};
 use crate::state::Store;
 
@@ -54,7 +54,7 @@ pub fn read_options(inputs: &Inputs, owner: Owner) -> Result<Resolved> {
     }
     given.extend(inputs.flags.iter().cloned());
     if let Some(path) = &inputs.config {
-        let bytes = std::fs::read(path).map_err(|e| crate::files::cannot("read", path, &e))?;
+        let bytes = std::fs::read(path).map_err(|e| wrong_file("--config", path, &e))?;
         given.extend(parse_file(&Zeroizing::new(bytes), Source::ConfigFile, path)?);
     }
     given.extend(parse_environment(inputs.environment.iter().cloned()));
@@ -119,7 +119,7 @@ impl Core {
             return Ok(Some(value.as_bytes().to_vec()));
         }
         let path = Path::new(value);
-        std::fs::read(path).map(Some).map_err(|e| crate::files::cannot("read caFile", path, &e))
+        std::fs::read(path).map(Some).map_err(|e| wrong_file("caFile", path, &e))
     }
 }
 
@@ -142,7 +142,7 @@ pub fn device_token(options: &Resolved, owner: Owner) -> Result<Option<FoundToke
         (Zeroizing::new(text.to_owned()), OptionName::DeviceToken)
     } else if let Some(effective) = options.effective(OptionName::DeviceTokenFile) {
         let path = Path::new(effective.value.expose());
-        (secret_file(path, effective.source, owner)?, OptionName::DeviceTokenFile)
+        (secret_file(OptionName::DeviceTokenFile, path, effective.source, owner)?, OptionName::DeviceTokenFile)
     } else {
         return Ok(None);
     };
@@ -168,7 +168,7 @@ pub fn one_time_code(options: &Resolved, owner: Owner) -> Result<Option<OneTimeC
     let text = if let Some(text) = options.text(OptionName::UserClaim) {
         Zeroizing::new(text.to_owned())
     } else if let Some(effective) = options.effective(OptionName::UserClaimFile) {
-        secret_file(Path::new(effective.value.expose()), effective.source, owner)?
+        secret_file(OptionName::UserClaimFile, Path::new(effective.value.expose()), effective.source, owner)?
     } else {
         return Ok(None);
     };
@@ -176,7 +176,7 @@ pub fn one_time_code(options: &Resolved, owner: Owner) -> Result<Option<OneTimeC
 }
 
 /// A file named on the command line is the caller's own business; one that configuration names must be safe.
-fn secret_file(path: &Path, source: Source, owner: Owner) -> Result<Zeroizing<String>> {
+fn secret_file(option: OptionName, path: &Path, source: Source, owner: Owner) -> Result<Zeroizing<String>> {
     let callers = matches!(source, Source::CommandLine | Source::ConfigFile | Source::Environment);
     let bytes = if callers {
         if path == Path::new("-") {
@@ -184,7 +184,7 @@ fn secret_file(path: &Path, source: Source, owner: Owner) -> Result<Zeroizing<St
             std::io::Read::read_to_string(&mut std::io::stdin(), &mut text)?;
             return Ok(text);
         }
-        Zeroizing::new(std::fs::read(path).map_err(|e| crate::files::cannot("read", path, &e))?)
+        Zeroizing::new(std::fs::read(path).map_err(|e| wrong_file(option.spec().spelled, path, &e))?)
     } else {
         read_trusted(path, owner, true)?.ok_or_else(|| {
             Problem::local(

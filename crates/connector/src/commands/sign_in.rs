@@ -8,11 +8,17 @@ use crate::files::PrivateDir;
 use crate::http::{Client, ClientSettings, Trust};
 use crate::local::LocalProver;
 use crate::output::Output;
-use crate::problem::Result;
+use crate::problem::{Local, Problem, Result};
 use crate::service::SocketProver;
 
 pub(crate) fn run(place: &Place, args: &SignInArgs, output: Output) -> Result<()> {
     let wanted = SignIn { url: args.url.clone(), jar: args.cookie_jar.clone(), timeout: args.timeout };
+    let folder = args.output.as_deref().map(folder_of);
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        // Before anybody is asked: a sign-in whose page is lost helps nobody.
+        let detail = format!("--output names a folder that is not there: {}", folder.display());
+        return Err(Problem::local(Local::Usage, detail, "make the folder, or name another file"));
+    }
     let outcome = match place {
         Place::Here(core) => {
             let web = cloud::client(core, None)?;
@@ -70,7 +76,11 @@ fn say_hops(answer: &serde_json::Value, output: Output) {
 
 /// `--output` writes 0600 by rename.
 fn write_page(file: &std::path::Path, page: &[u8]) -> Result<()> {
-    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let folder = folder_of(file);
     let name = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     PrivateDir::beside(folder).write(&name, page)
+}
+
+fn folder_of(file: &std::path::Path) -> &std::path::Path {
+    file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."))
 }

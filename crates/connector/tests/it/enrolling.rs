@@ -257,6 +257,9 @@ fn a_dry_run_asks_the_server_and_keeps_nothing() {
     assert!(cloud.inner.lock().unwrap().devices.is_empty());
     assert_eq!(device.run(&["status"]).exit, 10);
     assert!(device.path("token").exists());
+    let words: Vec<String> = device.enroll_arguments(&cloud).into_iter().filter(|word| word != "--json").collect();
+    let ran: crate::program::Ran = device.command().args(words).arg("--dry-run").output().unwrap().into();
+    assert_eq!(ran.stdout, "device registered\n");
 }
 
 #[test]
@@ -287,6 +290,42 @@ fn missing_and_unknown_flags_are_exit_2_and_named() {
     let ran = device.run(&["enroll", "--frobnicate"]);
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.contains("frobnicate"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_missing_or_misspelled_is_named_with_what_was_meant() {
+    let device = Device::new();
+    for (line, said) in [
+        (&[][..], &["a command is missing", "`latchkey-connector --help`"][..]),
+        (&["sign-in"], &["<URL> is missing", "`latchkey-connector sign-in --help`"]),
+        (&["sigin-in", "http://x/"], &["sigin-in", "'sign-in'"]),
+        (&["enroll", "--wate", "5m"], &["--wate", "'--wait'"]),
+        (&["enroll", "--user-nam", "anna"], &["--user-nam", "'--user-name'"]),
+        (&["sign-in", "ftp://x/"], &["ftp://x/", "http or https"]),
+        (&["sign-in", "wiki.example"], &["wiki.example", "http or https"]),
+    ] {
+        let ran = device.run(line);
+        assert_eq!((ran.exit, ran.code().as_str()), (2, "LK-CONN-002"), "{line:?}: {}", ran.stderr);
+        for words in said {
+            assert!(ran.stderr.contains(words), "{words:?} for {line:?}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_named_and_is_not_there_is_exit_2() {
+    let device = Device::new();
+    let nowhere = device.path("nowhere/file").display().to_string();
+    let enroll = ["enroll", "--cloud-name", "localhost:1", "--user-domain", DOMAIN, "--user-name", "anna"];
+    for (line, named) in [
+        (&[&enroll[..], &["--device-token-file", &nowhere]].concat()[..], "deviceTokenFile"),
+        (&["status", "--config", &nowhere], "--config"),
+        (&["sign-in", "http://127.0.0.1:1/", "--output", &nowhere], "--output"),
+    ] {
+        let ran = device.run(line);
+        assert_eq!((ran.exit, ran.code().as_str()), (2, "LK-CONN-002"), "{line:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(named) && ran.stderr.contains("nowhere"), "{}", ran.stderr);
+    }
 }
 
 #[test]
