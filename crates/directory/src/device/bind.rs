@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use latchkey_wire::message::Bind;
-use latchkey_wire::{BindingState, Code, DeviceState};
+use latchkey_wire::{BindingState, Code, DeviceState, Level};
 
 use super::domains::Policy;
 use super::state::{live, reason};
@@ -16,11 +16,12 @@ use crate::Directory;
 use crate::audit::{Actor, NewEvent};
 use crate::directory::Granted;
 use crate::id::{OrgId, new_id};
-use crate::records::{Binding, Device, User};
+use crate::records::{Binding, Device, Organization, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::value::StoredKey;
+use crate::values::UserStatus;
 
 /// So many bindings are made on a device within an hour.
 const PER_HOUR: u64 = 5;
@@ -42,27 +43,29 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     proof::check_epoch(tx, &mut device, body.n, &body.tag, &request.message.common().nonce)?;
     heartbeat::seen(tx, &mut device, request.address())?;
 
+    let policy = Policy::read(tx, org)?;
+    let codes = request.message.codes().cloned().collect();
+    let serial = device.serial.clone();
+    let claim = Claim { name: &body.claim, codes, serial: serial.as_deref() };
     let uk = body.uk_jwk.thumbprint();
     let known = Org::of(tx, org).find::<Binding>(Binding::uk.eq(&uk))?;
     if let Some(known) = known.first() {
-        let same = known.device_id == device.id
+        let ours = known.device_id == device.id
             && known.state != BindingState::Ended
-            && known.state_reason.as_deref() != Some(reason::REBIND)
-            && user_claimed(tx, org, &body.claim)?.is_some_and(|user| user.id == known.user_id);
-        if same {
-            return Ok(outcome::of(tx, &device, &settings, None)?);
-        }
-        return Err(Refused::new(Code::Enroll031, "this user key was used for another binding").into());
+            && known.state_reason.as_deref() != Some(reason::REBIND);
+        let user = user_claimed(tx, org, &body.claim)?.filter(|user| ours && user.id == known.user_id);
+        let Some(user) = user else {
+            return Err(Refused::new(Code::Enroll031, "this user key was used for another binding").into());
+        };
+        repeated(tx, known, &user, &claim, &policy, &by)?;
+        return Ok(outcome::of(tx, &device, &settings, None)?);
     }
 
-    let policy = Policy::read(tx, org)?;
     let bound = Org::of(tx, org).find::<Binding>(live().and(Binding::device_id.eq(&device.id)))?;
     if let Some(old) = waiting_for_key(tx, org, &bound, &body.claim)? {
-        return rebind(tx, &device, &settings, request, &policy, &old);
+        return rebind(tx, &device, &settings, request, &policy, &old, &claim);
     }
     limit(tx, &device, bound.len())?;
-    let codes = request.message.codes().cloned().collect();
-    let claim = Claim { name: &body.claim, codes, serial: device.serial.as_deref() };
     let mut judged = user::judge(tx, org, &claim, &device.ceiling, &policy)?;
     // One low binding a device: another low claim waits for an administrator.
     if bound.iter().any(|binding| binding.level.is_low()) {
@@ -113,7 +116,7 @@ fn new(tx: &mut dyn WriteTx, device: &Device, body: &Bind, user_id: String) -> B
         os_account: clean(Some(&body.os_account)).unwrap_or_default(),
         user_key: StoredKey::of(&body.uk_jwk),
         uk: body.uk_jwk.thumbprint(),
-        level: latchkey_wire::Level::Asserted,
+        level: Level::Asserted,
         claim: String::new(),
         source: body.source,
         state: BindingState::Pending,
@@ -158,32 +161,76 @@ fn waiting_for_key(
     Ok(bound.iter().filter(waiting).find(|binding| binding.user_id == user.id).cloned())
 }
 
-/// The user's binding comes back with a new key, at its old level: nothing new was claimed. What would stop a sign-in stops this too.
+/// The same binding again, whose answer was lost. Codes that it was made with count as they did; one that is new is new evidence, and the
+/// binding rises by it as a first one would have.
+fn repeated(
+    tx: &mut dyn WriteTx,
+    known: &Binding,
+    user: &User,
+    claim: &Claim<'_>,
+    policy: &Policy,
+    by: &Actor,
+) -> Result<(), Denied> {
+    if claim.codes.is_empty() {
+        return Ok(());
+    }
+    let fresh = user::fresh_codes(tx, claim, user, known)?;
+    if fresh.is_empty() {
+        return Ok(());
+    }
+    may_go_on(tx, policy, user)?;
+    let level = known.level.max(Level::MdmSigned);
+    let risen =
+        [Binding::level.set(&level), Binding::state.set(&BindingState::Active), Binding::state_reason.set(&None)];
+    Org::of(tx, &known.org).update::<Binding>(Binding::id.eq(&known.id), &risen)?;
+    user::take(tx, user)?;
+    user::use_codes(tx, &known.org, &fresh, &known.device_id)?;
+    let event = NewEvent::new(by, "binding.raise", known.id.clone())
+        .with("device", &known.device_id)
+        .with("user", &known.user_id)
+        .with("level", level)
+        .with("level_before", known.level)
+        .with("state_before", known.state.as_str());
+    Org::of(tx, &known.org).audit(event);
+    Ok(())
+}
+
+/// What would stop a sign-in of the user stops their binding too.
+fn may_go_on(tx: &mut dyn WriteTx, policy: &Policy, user: &User) -> Result<(), Denied> {
+    if user.status != UserStatus::Active {
+        return Err(Refused::new(Code::Enroll023, "the user is disabled or deleted").into());
+    }
+    let domain = user.login_name.rsplit('@').next().unwrap_or_default();
+    if let Err(why) = policy.goes_on(tx, &user.org, domain)? {
+        return Err(user::closed(why, domain).into());
+    }
+    Ok(())
+}
+
+/// The user's binding comes back with a new key, at its old level, or at the one that new evidence gives.
 fn rebind(
     tx: &mut dyn WriteTx,
     device: &Device,
-    settings: &crate::records::Organization,
+    settings: &Organization,
     request: &Received<Bind>,
     policy: &Policy,
     old: &Binding,
+    claim: &Claim<'_>,
 ) -> Result<Outcome, Denied> {
     let (org, now) = (&device.org, tx.now());
-    let user = Org::of(tx, org).get::<User>(&old.user_id)?;
-    let active = user.as_ref().is_some_and(|user| user.status == crate::values::UserStatus::Active);
-    let Some(user) = user.filter(|_| active) else {
+    let Some(user) = Org::of(tx, org).get::<User>(&old.user_id)? else {
         return Err(Refused::new(Code::Enroll023, "the user is disabled or deleted").into());
     };
-    let domain = user.login_name.rsplit('@').next().unwrap_or_default().to_owned();
-    if let Err(why) = policy.goes_on(tx, org, &domain)? {
-        return Err(user::closed(why, &domain).into());
-    }
-    if old.level < latchkey_wire::Level::MdmSigned && user::is_protected(tx, &user)? {
+    may_go_on(tx, policy, &user)?;
+    let level = if user::codes(tx, org, claim, Some(&user))? { old.level.max(Level::MdmSigned) } else { old.level };
+    if level < Level::MdmSigned && user::is_protected(tx, &user)? {
         return Err(Refused::new(Code::Enroll024, "a protected user needs new evidence").into());
     }
+    user::use_codes(tx, org, &claim.codes, &device.id)?;
     let ended = [Binding::state.set(&BindingState::Ended), Binding::ended_at.set(&Some(now))];
     Org::of(tx, org).update::<Binding>(Binding::id.eq(&old.id), &ended)?;
     let binding = Binding {
-        level: old.level,
+        level,
         claim: old.claim.clone(),
         state: BindingState::Active,
         ..new(tx, device, request.message.body(), user.id)

@@ -11,7 +11,7 @@ use super::domains::{Closed, Policy};
 use crate::audit::{Actor, NewEvent};
 use crate::id::{OrgId, new_id};
 use crate::names::LoginName;
-use crate::records::{Ceiling, Group, Membership, OneTimeCode, User};
+use crate::records::{Binding, Ceiling, Group, Membership, OneTimeCode, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
@@ -110,26 +110,71 @@ pub(crate) fn judge(
 }
 
 /// Whether one-time codes prove the claim. One that does not hold refuses it: it is never quietly taken for a lower level.
-fn codes(tx: &mut dyn WriteTx, org: &OrgId, claim: &Claim<'_>, user: Option<&User>) -> Result<bool, Denied> {
-    let now = tx.now();
+pub(crate) fn codes(tx: &mut dyn WriteTx, org: &OrgId, claim: &Claim<'_>, user: Option<&User>) -> Result<bool, Denied> {
     for id in &claim.codes {
-        let code = Org::of(tx, org).get::<OneTimeCode>(id.as_str())?;
-        let code = code.ok_or_else(|| Refused::new(Code::Enroll010, "the one-time code is not there any more"))?;
-        let same = |wanted: &str| claim.serial.is_some_and(|serial| serial.eq_ignore_ascii_case(wanted));
-        let wrong = if code.used_at.is_some() {
-            "the one-time code was used before"
-        } else if code.expires_at < now {
-            "the one-time code has expired"
-        } else if user.is_none_or(|user| user.id != code.user_id) {
-            "the one-time code is for another user"
-        } else if code.serial.as_deref().is_some_and(|wanted| !same(wanted)) {
-            "the one-time code is for another machine"
-        } else {
-            continue;
-        };
-        return Err(refused(Code::Enroll026, wrong));
+        if held(tx, org, claim, user, id)?.used_at.is_some() {
+            return Err(used_before());
+        }
     }
     Ok(!claim.codes.is_empty())
+}
+
+/// The codes named that are not used up yet. Those that gave `binding` its level still count: a message that is sent again names them again.
+pub(crate) fn fresh_codes(
+    tx: &mut dyn WriteTx,
+    claim: &Claim<'_>,
+    user: &User,
+    binding: &Binding,
+) -> Result<Vec<TokenId>, Denied> {
+    let mut fresh = Vec::new();
+    for id in &claim.codes {
+        let code = held(tx, &user.org, claim, Some(user), id)?;
+        let its_own = code.used_by.as_deref() == Some(&binding.device_id) && binding.level >= Level::MdmSigned;
+        match code.used_at {
+            None => fresh.push(id.clone()),
+            Some(_) if its_own => {}
+            Some(_) => return Err(used_before()),
+        }
+    }
+    Ok(fresh)
+}
+
+fn used_before() -> Denied {
+    refused(Code::Enroll026, "the one-time code was used before")
+}
+
+/// A code that is there, for this user and this machine, and whose time is not over; the caller judges whether it was used.
+fn held(
+    tx: &mut dyn WriteTx,
+    org: &OrgId,
+    claim: &Claim<'_>,
+    user: Option<&User>,
+    id: &TokenId,
+) -> Result<OneTimeCode, Denied> {
+    let now = tx.now();
+    let code = Org::of(tx, org).get::<OneTimeCode>(id.as_str())?;
+    let code = code.ok_or_else(|| Refused::new(Code::Enroll010, "the one-time code is not there any more"))?;
+    let same = |wanted: &str| claim.serial.is_some_and(|serial| serial.eq_ignore_ascii_case(wanted));
+    // What was used in time proves what it proved, however late its message comes again.
+    let wrong = if code.used_at.is_none() && code.expires_at < now {
+        "the one-time code has expired"
+    } else if user.is_none_or(|user| user.id != code.user_id) {
+        "the one-time code is for another user"
+    } else if code.serial.as_deref().is_some_and(|wanted| !same(wanted)) {
+        "the one-time code is for another machine"
+    } else {
+        return Ok(code);
+    };
+    Err(refused(Code::Enroll026, wrong))
+}
+
+/// Uses up the codes.
+pub(crate) fn use_codes(tx: &mut dyn WriteTx, org: &OrgId, codes: &[TokenId], device: &str) -> Result<(), StoreError> {
+    let used = [OneTimeCode::used_at.set(&Some(tx.now())), OneTimeCode::used_by.set(&Some(device.to_owned()))];
+    for id in codes {
+        Org::of(tx, org).update::<OneTimeCode>(OneTimeCode::id.eq(id), &used)?;
+    }
+    Ok(())
 }
 
 fn may_be_created(
@@ -207,21 +252,26 @@ impl Judged {
         actor: &Actor,
         device: &str,
     ) -> Result<User, Denied> {
-        let now = tx.now();
-        let mut user = match &self.user {
+        let user = match &self.user {
             Some(user) => user.clone(),
             None => create(tx, org, &self.name, terms, actor)?,
         };
-        if self.state == BindingState::Active && user.taken_at.is_none() {
-            user.taken_at = Some(now);
-            Org::of(tx, org).update::<User>(User::id.eq(&user.id), &[User::taken_at.set(&user.taken_at)])?;
+        if self.state == BindingState::Active {
+            take(tx, &user)?;
         }
-        for id in &self.codes {
-            let used = [OneTimeCode::used_at.set(&Some(now)), OneTimeCode::used_by.set(&Some(device.to_owned()))];
-            Org::of(tx, org).update::<OneTimeCode>(OneTimeCode::id.eq(id), &used)?;
-        }
+        use_codes(tx, org, &self.codes, device)?;
         Ok(user)
     }
+}
+
+/// Marks the user as taken.
+pub(crate) fn take(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError> {
+    if user.taken_at.is_some() {
+        return Ok(());
+    }
+    let now = [User::taken_at.set(&Some(tx.now()))];
+    Org::of(tx, &user.org).update::<User>(User::id.eq(&user.id), &now)?;
+    Ok(())
 }
 
 fn create(tx: &mut dyn WriteTx, org: &OrgId, name: &LoginName, terms: &Ceiling, actor: &Actor) -> Result<User, Denied> {

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use latchkey_directory::Intent;
+use latchkey_directory::device::Outcome;
 use latchkey_directory::device::admin::Order;
-use latchkey_directory::records::User;
+use latchkey_directory::records::{Device, OneTimeCode, User};
 use latchkey_directory::values::{DeviceAction, Leniency, UserStatus};
 use latchkey_wire::{BindingState, Bytes, Code, DeviceState, EpochSecret, Level, P256Key};
 
 use crate::enrolling::again;
-use crate::world::{Machine, World, admin, code};
+use crate::world::{DAY, Machine, World, admin, code};
 
 #[tokio::test]
 async fn a_machine_that_nobody_used_gets_its_first_user_by_binding() {
@@ -123,6 +124,73 @@ async fn after_a_release_from_quarantine_bindings_come_back_with_new_keys_at_the
     assert_eq!(outcome.bindings.iter().filter(|b| b.state == BindingState::Ended).count(), 1);
     new.n = 0;
     assert_eq!(world.heartbeat(&new).await.unwrap().n, 0);
+}
+
+/// A device that was quarantined, released and taken over: its user's binding waits for a new key.
+async fn taken_over(world: &World, claim: &str) -> Machine {
+    let machine = world.enrolled(claim).await;
+    let until = world.now().plus(Duration::from_secs(60));
+    let quarantined = |device: &mut Device| {
+        device.state = DeviceState::Quarantined;
+        device.released_until = Some(until);
+    };
+    world.change_device(&machine.id, quarantined).await;
+    let mut new = Machine::nobody();
+    let id = machine.id.clone();
+    world.enroll_with(&mut new, move |body| body.replaces = Some(id)).await.unwrap();
+    new
+}
+
+#[tokio::test]
+async fn a_binding_that_comes_back_with_a_code_has_the_level_the_code_gives() {
+    let world = World::new().await;
+    let boss = world.user("boss", |_| ()).await;
+    let zoe = world.user("zoe", |_| ()).await;
+    let machine = taken_over(&world, "boss").await;
+    // The old level was low; what protects the user now asks for evidence, and the message may bring it.
+    world.put(User { protected: true, ..boss.clone() }).await;
+    let uk = P256Key::generate();
+    assert_eq!(code(world.bind(&machine, &uk, "boss", &[]).await), Code::Enroll024);
+    let (for_boss, for_zoe) = (world.code_for(&boss, None).await, world.code_for(&zoe, None).await);
+    assert_eq!(code(world.bind(&machine, &uk, "boss", &[again(&for_zoe)]).await), Code::Enroll026, "another's code");
+    let outcome = world.bind(&machine, &uk, "boss", &[again(&for_boss)]).await.unwrap();
+    let back = outcome.bindings.iter().find(|b| b.state == BindingState::Active).unwrap();
+    assert_eq!((back.level, outcome.created), (Level::MdmSigned, true));
+    let used = world.all::<OneTimeCode>(OneTimeCode::id.eq(for_boss.id())).await.pop().unwrap();
+    assert_eq!(used.used_by.as_ref(), Some(&machine.id));
+    // The answer was lost.
+    let same = world.bind(&machine, &uk, "boss", &[again(&for_boss)]).await.unwrap();
+    assert_eq!((same.created, same.bindings), (false, outcome.bindings));
+    let other = taken_over(&world, "zoe").await;
+    assert_eq!(code(world.bind(&other, &P256Key::generate(), "zoe", &[for_boss]).await), Code::Enroll026);
+}
+
+#[tokio::test]
+async fn a_binding_sent_again_is_judged_by_its_codes_too() {
+    let world = World::new().await;
+    let machine = world.enrolled("carl").await;
+    let anna = world.user("anna", |_| ()).await;
+    let zoe = world.user("zoe", |_| ()).await;
+    let uk = P256Key::generate();
+    let first = world.bind(&machine, &uk, "anna", &[]).await.unwrap();
+    let of_anna = |outcome: &Outcome| {
+        let found = outcome.bindings.iter().find(|b| b.login_name.starts_with("anna")).unwrap();
+        (found.id.clone(), found.state, found.level)
+    };
+    let (id, state, level) = of_anna(&first);
+    assert_eq!((state, level), (BindingState::Pending, Level::KnownUser));
+    let (good, wrong) = (world.code_for(&anna, None).await, world.code_for(&zoe, None).await);
+    let late = world.code_for(&anna, None).await;
+    assert_eq!(code(world.bind(&machine, &uk, "anna", &[wrong]).await), Code::Enroll026, "another's code");
+    for _ in 0..2 {
+        let risen = world.bind(&machine, &uk, "anna", &[again(&good)]).await.unwrap();
+        assert_eq!((risen.created, of_anna(&risen)), (false, (id.clone(), BindingState::Active, Level::MdmSigned)));
+    }
+    assert_eq!(world.events("binding.raise").await.len(), 1, "a code counts once");
+    // What was used in time still says so when its own message comes late; what was not has expired.
+    world.clock.advance(4 * DAY);
+    world.bind(&machine, &uk, "anna", &[good]).await.unwrap();
+    assert_eq!(code(world.bind(&machine, &uk, "anna", &[late]).await), Code::Enroll026, "expired");
 }
 
 #[tokio::test]
