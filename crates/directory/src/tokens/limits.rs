@@ -24,8 +24,8 @@ use crate::value::Json;
 use crate::values::{KnownUsers, Leniency};
 use crate::{Error, Result};
 
-/// How far ahead a token may end: a *mandatory* expiry that nobody lives to see would be none.
-const LONGEST: Duration = Duration::from_secs(3_660 * 86_400);
+/// How far ahead a token may end: whoever finds one that was forgotten must find it dead.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 const MOST_USES: u64 = 1_000_000;
 const MOST_A_MINUTE: u64 = 100_000;
 const MOST_EXPECTED: u64 = 10_000_000;
@@ -81,7 +81,7 @@ pub struct NewToken {
     pub description: Option<String>,
     /// The domains it covers; each must be registered.
     pub domains: Option<Vec<String>>,
-    /// When it ends.
+    /// When it ends: at most 365 days ahead.
     #[schema(value_type = Option<String>)]
     pub expires_at: Option<Timestamp>,
     /// How many enrollments: 1 to 1,000,000.
@@ -124,7 +124,7 @@ pub struct TokenPatch {
     pub description: Option<String>,
     /// The domains it covers.
     pub domains: Option<Vec<String>>,
-    /// When it ends.
+    /// When it ends: at most 365 days ahead.
     #[schema(value_type = Option<String>)]
     pub expires_at: Option<Timestamp>,
     /// How many enrollments.
@@ -240,7 +240,7 @@ impl TokenPatch {
             if expires_at <= now {
                 wrong.push(FieldProblem::invalid("/expires_at", "expires_at lies in the past"));
             } else if expires_at > now.plus(LONGEST) {
-                wrong.push(FieldProblem::invalid("/expires_at", "expires_at is at most ten years ahead"));
+                wrong.push(FieldProblem::invalid("/expires_at", "expires_at is at most 365 days ahead"));
             }
             row.expires_at = expires_at;
         }

@@ -222,7 +222,7 @@ pub(crate) struct CreateArgs {
     domain: Vec<String>,
     #[command(flatten)]
     copy: Copy,
-    /// When it ends: so long from now, or RFC 3339
+    /// When it ends: so long from now, or RFC 3339; at most 365 days ahead
     #[arg(long, value_name = "T", value_parser = values::moment, default_value = "14d")]
     expires: Moment,
     #[command(flatten)]
@@ -245,7 +245,7 @@ pub(crate) struct SetArgs {
     /// For users of this domain; repeat for more. Replaces the list
     #[arg(long, value_name = "D")]
     domain: Vec<String>,
-    /// When it ends: so long from now, or RFC 3339
+    /// When it ends: so long from now, or RFC 3339; at most 365 days ahead
     #[arg(long, value_name = "T", value_parser = values::moment)]
     expires: Option<Moment>,
     #[command(flatten)]
