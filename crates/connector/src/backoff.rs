@@ -4,45 +4,51 @@
 
 use std::time::Duration;
 
+use latchkey_wire::{Code, Retry};
+
 const BASE: Duration = Duration::from_secs(5);
 
 /// What is being retried decides the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
-    /// Somebody waits for it: at most 5 minutes.
-    SignIn,
+    /// Somebody waits for it, or it passes by itself: at most 5 minutes.
+    Prompt,
     /// Heartbeats, and what only an administrator can lift: at most 30 minutes.
     Patient,
 }
 
 impl Path {
+    /// The path of a failure that is no heartbeat's, by its code; without one it is the network, or this machine.
+    #[must_use]
+    pub fn of(code: Option<Code>) -> Self {
+        let Some(code) = code else { return Path::Prompt };
+        let refused =
+            matches!(code.exit_status(), 4 | 11 | 12) && matches!(code.retry(), Retry::BackOff | Retry::Never);
+        // An hour passes, and a machine comes back into its network.
+        let passes = matches!(code, Code::Bind018 | Code::Enroll017);
+        if refused && !passes { Path::Patient } else { Path::Prompt }
+    }
+
     fn cap(self) -> Duration {
         match self {
-            Path::SignIn => Duration::from_secs(300),
+            Path::Prompt => Duration::from_secs(300),
             Path::Patient => Duration::from_secs(1800),
         }
     }
 }
 
-/// The back-off of one path; forgets on success.
-#[derive(Clone, Debug)]
+/// A back-off; forgets on success.
+#[derive(Clone, Debug, Default)]
 pub struct Backoff {
-    path: Path,
     failures: u32,
 }
 
 impl Backoff {
-    /// No failure yet.
-    #[must_use]
-    pub fn new(path: Path) -> Self {
-        Backoff { path, failures: 0 }
-    }
-
     /// How long to wait after one more failure. `random` is uniform in 0 … 1.
-    pub fn next(&mut self, retry_after: Option<Duration>, random: f64) -> Duration {
+    pub fn next(&mut self, path: Path, retry_after: Option<Duration>, random: f64) -> Duration {
         let doubled = BASE.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
-        let window = doubled.min(self.path.cap());
+        let window = doubled.min(path.cap());
         retry_after.unwrap_or_default() + window.mul_f64(random.clamp(0.0, 1.0))
     }
 

@@ -36,7 +36,7 @@ pub(crate) fn run(place: &Place, args: &EnrollArgs, output: Output) -> Result<()
 
 fn enroll_until(core: &Core, wait: Option<Duration>) -> Result<Value> {
     let deadline = wait.map(|w| Instant::now() + w);
-    let mut backoff = Backoff::new(Path::SignIn);
+    let mut backoff = Backoff::default();
     loop {
         let problem = match once(core) {
             Ok(answer) => return Ok(answer),
@@ -45,7 +45,7 @@ fn enroll_until(core: &Core, wait: Option<Duration>) -> Result<Value> {
         let again = problem.exit == 11
             || problem.exit == 6 && problem.known().is_none_or(|c| c.retry() == Retry::BackOff)
             || problem.known().is_some_and(|c| c.retry() == Retry::BackOff);
-        let pause = backoff.next(problem.retry_after.map(Duration::from_secs), random_unit());
+        let pause = backoff.next(Path::Prompt, problem.retry_after.map(Duration::from_secs), random_unit());
         match deadline {
             Some(deadline) if again && Instant::now() + pause < deadline => std::thread::sleep(pause),
             _ => return Err(problem),

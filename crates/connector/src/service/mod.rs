@@ -70,7 +70,7 @@ pub(crate) fn run(core: Core, once: bool, output: Output) -> Result<()> {
     if once {
         let done = work(&core);
         let core = core.read().unwrap_or_else(PoisonError::into_inner);
-        return done.map(drop).map_err(|problem| commands::with_state(&core, problem));
+        return done.map(drop).map_err(|stopped| commands::with_state(&core, stopped.problem));
     }
     let (wake, woken) = channel();
     signals(wake.clone())?;
@@ -79,16 +79,16 @@ pub(crate) fn run(core: Core, once: bool, output: Output) -> Result<()> {
     // A private directory's owner works on it directly; a socket only where one is asked for.
     let _door = if is_system || named { Some(listen(&socket_path(), core.clone(), wake.clone())?) } else { None };
     output.say("latchkey-connector runs");
-    let mut backoff = Backoff::new(Way::Patient);
+    let mut backoff = Backoff::default();
     loop {
         let pause = match work(&core) {
             Ok(pause) => {
                 backoff.reset();
                 pause
             }
-            Err(problem) => {
+            Err(Stopped { problem, way }) => {
                 output.say(&format!("{problem}"));
-                backoff.next(problem.retry_after.map(Duration::from_secs), random_unit())
+                backoff.next(way, problem.retry_after.map(Duration::from_secs), random_unit())
             }
         };
         match woken.recv_timeout(pause) {
@@ -111,18 +111,35 @@ fn signals(wake: Sender<Wake>) -> Result<()> {
     Ok(())
 }
 
+/// What stopped a round, and how patiently it is tried again.
+#[derive(Debug)]
+pub struct Stopped {
+    /// The reason.
+    pub problem: Problem,
+    /// The cap of the back-off.
+    pub way: Way,
+}
+
+impl From<Problem> for Stopped {
+    fn from(problem: Problem) -> Self {
+        Stopped { way: Way::of(problem.known()), problem }
+    }
+}
+
 /// One round: options, enrollment, renewal, heartbeat. Says how long nothing is due.
 ///
 /// # Errors
 /// What stopped the round; the caller backs off.
-pub fn work(shared: &RwLock<Core>) -> Result<Duration> {
+pub fn work(shared: &RwLock<Core>) -> std::result::Result<Duration, Stopped> {
     reload(shared)?;
     let core = shared.read().unwrap_or_else(PoisonError::into_inner);
     let state = core.store.load()?;
-    if state.record.as_ref().is_none_or(|r| r.device.is_none()) {
-        if may_enroll(&core.options, &state) {
-            commands::enroll::once(&core).map(drop)?;
-        }
+    let device = state.record.as_ref().and_then(|r| r.device.as_ref());
+    if device.is_none() && may_enroll(&core.options, &state) {
+        commands::enroll::once(&core).map(drop)?;
+        return Ok(IDLE);
+    }
+    if device.is_none() {
         return Ok(IDLE);
     }
     let _lock = core.store.lock()?;
@@ -135,7 +152,7 @@ pub fn work(shared: &RwLock<Core>) -> Result<Duration> {
         renew::renew(&core, &mut state).map_err(|r| r.problem)?;
     }
     // After a renewal this ends the old epoch; else it is the half-hourly word.
-    renew::heartbeat(&core, &mut state).map_err(|r| r.problem)?;
+    renew::heartbeat(&core, &mut state).map_err(|r| Stopped { problem: r.problem, way: Way::Patient })?;
     Ok(next_due(&core, &state))
 }
 
@@ -151,8 +168,8 @@ fn next_due(core: &Core, state: &State) -> Duration {
     if device.state == DeviceState::Registered { heartbeat.min(renewal) } else { heartbeat }
 }
 
-/// `autoEnroll`: 0 by command only · 1 whenever there is no record and the last end was not *removed* · 2 never after a first
-/// success. A token that was finally refused is tried again after a day, or when it changes.
+/// `autoEnroll`: 0 by command only · 1 whenever there is no record, or a dead one to take over, and the last end was not *removed* ·
+/// 2 never after a first success. A token that was finally refused is tried again after a day, or when it changes.
 #[must_use]
 pub fn may_enroll(options: &Resolved, state: &State) -> bool {
     let has_token =

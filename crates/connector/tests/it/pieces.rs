@@ -8,7 +8,7 @@ use latchkey_connector::backoff::{Backoff, Path};
 use latchkey_connector::service::may_enroll;
 use latchkey_connector::state::{Ended, RefusedToken, State};
 use latchkey_options::{Given, Platform, Source, resolve};
-use latchkey_wire::{DeviceState, DeviceToken, Pin};
+use latchkey_wire::{Code, DeviceState, DeviceToken, Pin};
 use proptest::prelude::*;
 use url::Url;
 
@@ -96,19 +96,19 @@ proptest! {
 
     #[test]
     fn back_off_doubles_up_to_its_cap_with_full_jitter(random in 0.0f64..1.0, failures in 0u32..60) {
-        for (path, cap) in [(Path::SignIn, 300), (Path::Patient, 1800)] {
-            let mut backoff = Backoff::new(path);
+        for (path, cap) in [(Path::Prompt, 300), (Path::Patient, 1800)] {
+            let mut backoff = Backoff::default();
             let mut last = Duration::ZERO;
             for _ in 0..=failures {
-                last = backoff.next(None, random);
+                last = backoff.next(path, None, random);
             }
             let window = Duration::from_secs(5u64.saturating_mul(1 << failures.min(20)).min(cap));
             prop_assert!(last <= window);
             prop_assert_eq!(last, window.mul_f64(random));
             let asked = Duration::from_secs(77);
-            prop_assert!(backoff.next(Some(asked), random) >= asked);
+            prop_assert!(backoff.next(path, Some(asked), random) >= asked);
             backoff.reset();
-            prop_assert!(backoff.next(None, 1.0) == Duration::from_secs(5));
+            prop_assert!(backoff.next(path, None, 1.0) == Duration::from_secs(5));
         }
     }
 }
@@ -152,4 +152,17 @@ fn auto_enroll_means_what_its_number_says() {
     ] {
         assert_eq!(may_enroll(&options(mode, given), state), expected, "{mode:?} {:?}", state.ended);
     }
+}
+
+#[test]
+fn only_what_an_administrator_lifts_is_waited_for_patiently() {
+    for code in [Code::Enroll012, Code::Enroll020, Code::Enroll014, Code::Renew020, Code::Renew022, Code::Proof022] {
+        assert_eq!(Path::of(Some(code)), Path::Patient, "{code}");
+    }
+    for code in
+        [Code::Cloud503, Code::Node001, Code::Enroll017, Code::Enroll018, Code::Renew024, Code::Conn010, Code::Nonce001]
+    {
+        assert_eq!(Path::of(Some(code)), Path::Prompt, "{code}");
+    }
+    assert_eq!(Path::of(None), Path::Prompt, "an answer without a reason");
 }

@@ -5,10 +5,12 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use latchkey_connector::account::Directory;
+use latchkey_connector::backoff::Path;
 use latchkey_connector::files::{Owner, PrivateDir};
 use latchkey_connector::service::{ask_status, work};
 use latchkey_connector::settings::{Core, Inputs, read_options};
 use latchkey_connector::state::Store;
+use latchkey_wire::Code;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fake_cloud::{Cloud, DOMAIN};
@@ -116,4 +118,33 @@ fn a_renewal_is_done_when_it_is_due() {
     work(&RwLock::new(core)).unwrap();
     assert_eq!(cloud.device().cur, 1);
     assert!(cloud.calls().last().unwrap().contains("heartbeats"));
+}
+
+#[test]
+fn a_round_that_failed_is_tried_again_soon_unless_only_its_heartbeat_did() {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    let core = || {
+        let inputs = Inputs { machine_dir: Some(device.machine()), ..Inputs::default() };
+        let options = read_options(&inputs, Owner::RootOrMe).unwrap();
+        let mut core = Core::new(Store::new(PrivateDir::open(&device.state()).unwrap()), options, Directory::Private);
+        core.inputs = Some(inputs);
+        RwLock::new(core)
+    };
+    let options = serde_json::json!({"cloudName": cloud.name(), "userDomain": DOMAIN, "userName": "anna", "deviceToken": cloud.token_text()});
+    std::fs::write(device.machine().join("managed.json"), options.to_string()).unwrap();
+    let way = |core: &RwLock<Core>| work(core).unwrap_err().way;
+    cloud.faults(|f| f.away = true);
+    assert_eq!(way(&core()), Path::Prompt, "nobody answers an enrollment");
+    cloud.faults(|f| (f.away, f.refuse) = (false, Some((Code::Enroll020, true))));
+    assert_eq!(way(&core()), Path::Patient, "the policy is off");
+    cloud.faults(|f| f.refuse = None);
+    work(&core()).unwrap();
+    cloud.faults(|f| f.away = true);
+    assert_eq!(way(&core()), Path::Patient, "a heartbeat");
+    let due = core();
+    due.write().unwrap().monotonic = || {
+        let now = latchkey_connector::clock::Monotonic::now();
+        latchkey_connector::clock::Monotonic { since_boot: now.since_boot + 302_401, ..now }
+    };
+    assert_eq!(way(&due), Path::Prompt, "a renewal");
 }
