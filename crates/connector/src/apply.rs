@@ -9,6 +9,9 @@ use rustls_pki_types::CertificateDer;
 use crate::problem::{Local, Problem, Result};
 use crate::state::{Binding, Device, Ended, Record, State, Store};
 
+/// A server tells all bindings of a device, ended ones too, unless there are at least so many.
+const LONG: usize = 64;
+
 /// Takes over what a result says of device and bindings. Not saved here: the caller decides what belongs into one rename.
 ///
 /// # Errors
@@ -32,12 +35,15 @@ pub(crate) fn result(store: &Store, record: &mut Record, result: &DeviceResult) 
     });
     for user in &mut record.users {
         let thumbprint = store.keys().open(&user.uk)?.public().thumbprint();
-        user.binding = result
-            .bindings
-            .iter()
-            .find(|b| b.uk == thumbprint)
-            .map(|b| Binding { id: b.id.clone(), state: b.state, level: b.level, login_name: b.login_name.clone() })
-            .or(user.binding.take());
+        let told = result.bindings.iter().find(|b| b.uk == thumbprint);
+        user.binding = match told {
+            Some(b) => {
+                Some(Binding { id: b.id.clone(), state: b.state, level: b.level, login_name: b.login_name.clone() })
+            }
+            // A long list may end before ours; from a short one it is gone, as after a restore that knows it no more.
+            None if result.bindings.len() >= LONG => user.binding.take(),
+            None => None,
+        };
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub mod account;
 pub mod agent;
 mod apply;
 pub mod backoff;
+pub mod bind;
 pub mod cli;
 pub mod clock;
 pub mod cloud;

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::account::Account;
 use crate::agent::Prover;
+use crate::bind;
 use crate::cloud;
 use crate::http::Client;
 use crate::problem::Result;
@@ -80,9 +81,14 @@ impl Prover for LocalProver<'_> {
 
     fn prove(&self, challenge: &str, origin: &str, cb: Bytes<32>, txn: &str) -> Result<Signed> {
         let mut state = self.state.borrow_mut();
-        let record = renew::enrolled(&state)?;
+        let mut record = renew::enrolled(&state)?;
+        if record.users.iter().any(|u| u.account == self.account && !u.is_live()) {
+            let _lock = self.core.store.lock()?;
+            *state = self.core.store.load()?;
+            bind::account(self.core, &mut state, &self.account)?;
+            record = renew::enrolled(&state)?;
+        }
         let context = Context { account: &self.account, origin, cb, txn, channel: Channel::Agent };
-        let mut record = record;
         // A challenge of a key we do not know yet: the cloud's keys roll, its document says to which.
         if !proof::knows_key(&record, challenge) {
             let _lock = self.core.store.lock()?;

@@ -54,7 +54,7 @@ pub fn sign(core: &Core, record: &mut Record, challenge: &str, context: &Context
 
     let device = record.device()?;
     if device.state != DeviceState::Registered {
-        return Err(Problem::of(Code::Proof022).because(format!("the device is {}", device.state)));
+        return Err(may_not_act(device.state));
     }
     let user = user_of(record, context.account)?;
     let Some(binding) = &user.binding else {
@@ -139,6 +139,12 @@ fn check(
         record.clock.learn(common.iat, &monotonic);
     }
     Ok(())
+}
+
+/// The problem of a device that is not registered: exit 11 where it waits for an administrator, else 12.
+pub(crate) fn may_not_act(state: DeviceState) -> Problem {
+    let problem = Problem::of(Code::Proof022).because(format!("the device is {state}"));
+    if state == DeviceState::Pending { Problem { exit: 11, ..problem } } else { problem }
 }
 
 /// The one binding of this account. All three parts of it must be as they were when it was bound.

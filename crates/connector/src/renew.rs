@@ -1,26 +1,27 @@
-//! Renewals and the other requests of an enrolled device: heartbeat, binding, unenrollment (protocol.md, Renewal and epochs).
+//! Renewals and the other requests of an enrolled device: heartbeat, unenrollment (protocol.md, Renewal and epochs).
 //!
 //! Owns the write-ahead rule of epochs: `e_next` is on disk before a renewal is sent, every attempt sends the same `v_next`, and
-//! `{n+1, e, certificate, renew_at}` replaces it in one rename.
+//! `{n+1, e, certificate, renew_at}` replaces it in one rename; and which answers make a renewal due before its time. Must not know
+//! accounts: `bind` does.
 
-use latchkey_wire::message::{Bind, DeviceResult, Evidence, Heartbeat, Message, Renew, Request, Unenroll};
+use latchkey_wire::message::{DeviceResult, Heartbeat, Message, Renew, Request, Unenroll};
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{By, sign_request};
-use latchkey_wire::{Code, DeviceState, EpochSecret, OneTimeCode, Sign, epoch};
+use latchkey_wire::{Code, DeviceState, EpochSecret, epoch};
 
-use crate::account::{Account, Claim, Directory};
+use crate::account::Directory;
 use crate::apply;
 use crate::device::{Link, Refused};
 use crate::keys::Use;
 use crate::machine::{Marks, facts};
 use crate::problem::{Problem, Result};
 use crate::settings::Core;
-use crate::state::{Ended, Record, State, UserRecord};
+use crate::state::{Ended, Record, State};
 
 /// A software device key is changed this often, seconds.
 const DK_LIFETIME: u64 = 30 * 24 * 60 * 60;
 
-type Outcome<T> = std::result::Result<T, Refused>;
+pub(crate) type Outcome<T> = std::result::Result<T, Refused>;
 
 /// The record of an enrolled device whose state was made on this machine.
 ///
@@ -99,7 +100,8 @@ pub fn renew(core: &Core, state: &mut State) -> Outcome<DeviceResult> {
     Ok(result)
 }
 
-/// Tells the cloud that we are here, and learns what changed. Renews and tries once more if the epoch is old.
+/// Tells the cloud that we are here, and learns what changed. Renews and tries once more if the epoch is old; renews if the device was
+/// retired, because only a renewal asks to come back.
 ///
 /// # Errors
 /// A refusal, with what it changed already saved.
@@ -111,6 +113,11 @@ pub fn heartbeat(core: &Core, state: &mut State) -> Outcome<DeviceResult> {
     record.heartbeat_due = false;
     save(core, state, &record)?;
     Ok(result)
+}
+
+/// Whether a renewal may settle what was refused: the epoch is old.
+pub(crate) fn helps(refused: &Refused, _record: &Record) -> bool {
+    refused.problem.known() == Some(Code::Proof021)
 }
 
 /// Tells the cloud that this device leaves. The caller wipes.
@@ -149,88 +156,13 @@ fn tagged<T: Request>(
             link.call(core, &mut record, path, &sent)
         });
         match result {
-            Err(refused) if refused.problem.known() == Some(Code::Proof021) && !renewed => {
+            Err(refused) if helps(&refused, &record) && !renewed => {
                 renewed = true;
                 save(core, state, &record)?;
                 renew(core, state)?;
             }
             other => {
                 let result = settle(core, state, &record, other)?;
-                save(core, state, &record)?;
-                return Ok(result);
-            }
-        }
-    }
-}
-
-/// Binds a further account (or a new claim of one) to this device.
-///
-/// # Errors
-/// A refusal, with what it changed already saved.
-pub fn bind(
-    core: &Core,
-    state: &mut State,
-    account: &Account,
-    claim: &Claim,
-    code: Option<&OneTimeCode>,
-) -> Outcome<DeviceResult> {
-    let mut record = enrolled(state)?;
-    let keys = core.store.keys();
-    let known = record.users.iter().position(|u| u.account == *account && u.claim == claim.login_name);
-    let at = if let Some(at) = known {
-        at
-    } else {
-        // The key is on disk before it is named in a request, as at enrollment.
-        record.users.push(UserRecord {
-            account: account.clone(),
-            claim: claim.login_name.clone(),
-            source: claim.source,
-            uk: keys.create(Use::User)?,
-            binding: None,
-        });
-        save(core, state, &record)?;
-        record.users.len() - 1
-    };
-    let mut renewed = false;
-    loop {
-        let mut link = Link::open(core, &mut record)?;
-        let result = twice(|| {
-            let dk = keys.open(&record.dk)?;
-            let uk = keys.open(&record.users[at].uk)?;
-            let thumbprint = dk.public().thumbprint();
-            let device_id = record.device()?.id.clone();
-            let nonce = link.nonce(core, &mut record, Purpose::Bind, thumbprint, &device_id)?;
-            let message = Message {
-                common: link.common(nonce.clone()),
-                body: Bind {
-                    device_id,
-                    n: record.epoch.n,
-                    tag: epoch::tag(&record.epoch.e.commitment(), &nonce),
-                    uk_jwk: uk.public().clone(),
-                    claim: claim.login_name.clone(),
-                    source: claim.source,
-                    os_account: account.name.clone(),
-                    evidence: code.map(|c| Evidence::Code { id: c.id().clone() }).into_iter().collect(),
-                },
-            };
-            let code_key = code.map(OneTimeCode::signing_key);
-            let mut by = vec![By::key(dk.as_ref()), By::key(uk.as_ref())];
-            if let (Some(code), Some(key)) = (code, &code_key) {
-                by.push(By::credential(code, key as &dyn Sign));
-            }
-            let sent = sign_request(&message, &thumbprint, &by).map_err(Problem::from)?;
-            link.call(core, &mut record, "bindings", &sent)
-        });
-        match result {
-            Err(refused) if refused.problem.known() == Some(Code::Proof021) && !renewed => {
-                renewed = true;
-                save(core, state, &record)?;
-                renew(core, state)?;
-                record = enrolled(state)?;
-            }
-            other => {
-                let result = settle(core, state, &record, other)?;
-                apply::result(&core.store, &mut record, &result)?;
                 save(core, state, &record)?;
                 return Ok(result);
             }
@@ -239,7 +171,7 @@ pub fn bind(
 }
 
 /// A nonce may have died on the way; one new one, no more.
-fn twice(mut attempt: impl FnMut() -> Outcome<DeviceResult>) -> Outcome<DeviceResult> {
+pub(crate) fn twice(mut attempt: impl FnMut() -> Outcome<DeviceResult>) -> Outcome<DeviceResult> {
     match attempt() {
         Err(refused) if refused.problem.known() == Some(Code::Nonce001) => attempt(),
         other => other,
@@ -247,7 +179,12 @@ fn twice(mut attempt: impl FnMut() -> Outcome<DeviceResult>) -> Outcome<DeviceRe
 }
 
 /// Saves what was learned; a signed refusal changes the state.
-fn settle(core: &Core, state: &mut State, record: &Record, outcome: Outcome<DeviceResult>) -> Outcome<DeviceResult> {
+pub(crate) fn settle(
+    core: &Core,
+    state: &mut State,
+    record: &Record,
+    outcome: Outcome<DeviceResult>,
+) -> Outcome<DeviceResult> {
     if let Err(refused) = &outcome {
         save(core, state, record)?;
         if let Some(signed) = &refused.signed {
@@ -257,7 +194,7 @@ fn settle(core: &Core, state: &mut State, record: &Record, outcome: Outcome<Devi
     outcome
 }
 
-fn save(core: &Core, state: &mut State, record: &Record) -> Result<()> {
+pub(crate) fn save(core: &Core, state: &mut State, record: &Record) -> Result<()> {
     state.record = Some(record.clone());
     core.store.save(state)
 }

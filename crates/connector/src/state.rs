@@ -168,6 +168,12 @@ impl UserRecord {
     pub fn is_live(&self) -> bool {
         self.binding.as_ref().is_some_and(|b| b.state != BindingState::Ended)
     }
+
+    /// Whether it had a binding that is over.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.binding.is_some() && !self.is_live()
+    }
 }
 
 /// A binding as the server told it.

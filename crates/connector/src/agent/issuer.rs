@@ -116,11 +116,12 @@ impl<'a> Issuer<'a> {
                     self.prover.settle(code)?;
                     self.once(method, url, form)
                 }
-                // What the server says of our state is learned properly, signed, before we report it.
-                Some(code @ (Code::Proof022 | Code::Device410 | Code::Device404)) => {
-                    let _ = self.prover.settle(code);
-                    Err(problem)
-                }
+                // What the server says of our state is learned properly, signed, before we report it; and with what we know then it may
+                // go better, or the reason is told better.
+                Some(code @ (Code::Proof022 | Code::Device410 | Code::Device404)) => match self.prover.settle(code) {
+                    Ok(()) => self.once(method, url, form),
+                    Err(_) => Err(problem),
+                },
                 _ => Err(problem),
             },
             good => good,

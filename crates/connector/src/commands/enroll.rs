@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{here, standing, with_state};
 use crate::account::{Account, Accounts, Claim, Directory, claim};
 use crate::backoff::{Backoff, Path, random_unit};
+use crate::bind;
 use crate::cli::{EnrollArgs, Place};
 use crate::clock::{rfc3339, wall};
 use crate::enroll::{Request, enroll, prepare};
@@ -103,7 +104,24 @@ fn bind_first(core: &Core, state: &mut State, request: &Request<'_>, result: &De
     let unbound = state.record.as_ref().is_some_and(|r| r.users.is_empty());
     match &request.user {
         Some((account, claim)) if unbound && result.state == DeviceState::Registered => {
-            talk::bind(core, state, account, claim, request.code).map(drop).map_err(|r| with_state(core, r.problem))
+            bind::bind(core, state, account, claim, request.code).map(drop).map_err(|r| with_state(core, r.problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The user's binding was ended: whoever may enroll the machine may ask for another, which is for the server to judge.
+fn bind_again(core: &Core, state: &mut State) -> Result<()> {
+    let Some(record) = &state.record else { return Ok(()) };
+    let registered = record.device.as_ref().is_some_and(|d| d.state == DeviceState::Registered);
+    match record.users.first() {
+        Some(user) if registered && user.has_ended() => {
+            let account = user.account.clone();
+            // An account that is not what it was gets a binding of its own, when it signs in.
+            if Accounts::here().by_uid(account.uid).is_ok_and(|now| now == account) {
+                bind::account(core, state, &account).map_err(|problem| with_state(core, problem))?;
+            }
+            Ok(())
         }
         _ => Ok(()),
     }
@@ -142,6 +160,7 @@ fn already(core: &Core, state: &mut State) -> Result<Value> {
         // Heartbeat, do not enroll again: perhaps somebody approved meanwhile.
         let _ = talk::heartbeat(core, state);
     }
+    bind_again(core, state)?;
     let record = talk::enrolled(state)?;
     let device = record.device()?;
     let reason = match &device.reason {
@@ -152,7 +171,7 @@ fn already(core: &Core, state: &mut State) -> Result<Value> {
     if let Some(problem) = standing(device.state, reason) {
         return Err(problem.with_answer(answer));
     }
-    pending_binding(state, answer)
+    bound(state, answer)
 }
 
 fn finished(state: &State, result: &DeviceResult, forgotten: &Forgotten) -> Result<Value> {
@@ -164,16 +183,18 @@ fn finished(state: &State, result: &DeviceResult, forgotten: &Forgotten) -> Resu
     if let Some(problem) = standing(result.state, reason) {
         return Err(problem.with_answer(answer));
     }
-    pending_binding(state, answer)
+    bound(state, answer)
 }
 
-fn pending_binding(state: &State, answer: Value) -> Result<Value> {
+fn bound(state: &State, answer: Value) -> Result<Value> {
     let user = state.record.as_ref().and_then(|r| r.users.first());
-    let waits = user.and_then(|u| u.binding.as_ref()).is_some_and(|b| b.state == BindingState::Pending);
-    if waits {
-        return Err(Problem::of(Code::Enroll032).with_answer(answer));
+    match user.and_then(|u| u.binding.as_ref()).map(|b| b.state) {
+        Some(BindingState::Pending) => Err(Problem::of(Code::Enroll032).with_answer(answer)),
+        Some(BindingState::Ended) => {
+            Err(Problem::of(Code::Proof022).because("the binding is ended").with_answer(answer))
+        }
+        Some(BindingState::Active) | None => Ok(answer),
     }
-    Ok(answer)
 }
 
 fn answer(state: &State, forgotten: &Forgotten) -> Result<Value> {

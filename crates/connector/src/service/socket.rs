@@ -19,7 +19,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Wake, as_line, is_managed};
-use crate::account::{Account, Accounts, claim};
+use crate::account::{Account, Accounts};
+use crate::bind;
 use crate::commands::status;
 use crate::problem::{Local, Problem, Result};
 use crate::proof::{self, Context};
@@ -217,8 +218,8 @@ fn prove(core: &Core, account: &Account, challenge: &str, origin: &str, cb: Byte
     let _lock = core.store.lock()?;
     let mut state = core.store.load()?;
     let mut record = renew::enrolled(&state)?;
-    if !record.users.iter().any(|u| u.account == *account && u.binding.is_some()) {
-        bind(core, &mut state, account)?;
+    if !record.users.iter().any(|u| u.account == *account && u.is_live()) {
+        bind::account(core, &mut state, account)?;
         record = renew::enrolled(&state)?;
     }
     let context = Context { account, origin, cb, txn, channel: Channel::Agent };
@@ -235,30 +236,6 @@ fn prove(core: &Core, account: &Account, challenge: &str, origin: &str, cb: Byte
     Ok(json!({
         "proof": signed.proof, "service": signed.service, "login_name": signed.login_name, "level": signed.level, "ok": true,
     }))
-}
-
-/// A person arrives whom this device does not know yet. An account whose uid, name or home changed is refused, not bound anew
-/// under the old one's place.
-fn bind(core: &Core, state: &mut crate::state::State, account: &Account) -> Result<()> {
-    let record = renew::enrolled(state)?;
-    if record.device()?.state != DeviceState::Registered {
-        return Err(Problem::of(Code::Proof022));
-    }
-    let changed = record.users.iter().any(|u| {
-        u.is_live() && u.account != *account && (u.account.uid == account.uid || u.account.name == account.name)
-    });
-    if changed {
-        proof::user_of(&record, account)?;
-    }
-    let spoken_for =
-        record.users.iter().find(|u| u.source != latchkey_wire::ClaimSource::Account).map(|u| u.account.clone());
-    let claim = claim(account, &core.options, &Accounts::here(), core.directory, spoken_for.as_ref())?;
-    // The code proves the user whom `userName` names, nobody else.
-    let code = match claim.source {
-        latchkey_wire::ClaimSource::Account => None,
-        _ => crate::settings::one_time_code(&core.options, core.owner())?,
-    };
-    renew::bind(core, state, account, &claim, code.as_ref()).map(drop).map_err(|r| r.problem)
 }
 
 fn settle(service: &Service, core: &Core, code: Option<Code>) -> Result<()> {

@@ -177,6 +177,23 @@ fn a32_a_changed_home_or_a_reused_uid_makes_the_binding_dead() {
 }
 
 #[test]
+fn whom_an_administrator_sent_away_is_bound_anew_at_the_next_sign_in() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let service = service(&cloud);
+    assert_eq!(system.as_nobody(&["sign-in", &service.url("/secret")]).exit, 0);
+    let users = system.state()["record"]["users"].as_array().unwrap().len();
+    cloud.change(|device| {
+        let nobody = device.bindings.iter_mut().find(|(b, _)| b.login_name.starts_with("nobody")).unwrap();
+        nobody.0.state = latchkey_wire::BindingState::Ended;
+    });
+    let ran = system.as_nobody(&["sign-in", &service.url("/secret"), "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["login_name"], "nobody@acme.example");
+    assert_eq!(system.state()["record"]["users"].as_array().unwrap().len(), users, "in the place of the old one");
+}
+
+#[test]
 fn a20_the_socket_answers_status_and_own_proofs_and_nothing_else() {
     let cloud = Cloud::start();
     let system = System::start(&cloud, &anna_is_root());

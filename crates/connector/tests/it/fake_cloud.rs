@@ -75,6 +75,8 @@ pub struct Faults {
     pub away: bool,
     /// The server's clock runs ahead, seconds.
     pub ahead: u64,
+    /// New bindings wait for an administrator.
+    pub bindings_wait: bool,
 }
 
 pub struct Inner {
@@ -84,6 +86,8 @@ pub struct Inner {
     pub token: DeviceToken,
     pub code: OneTimeCode,
     pub devices: Vec<Device>,
+    /// Devices that a restored store does not know.
+    pub forgotten: Vec<Device>,
     pub faults: Faults,
     pub calls: Vec<String>,
     pub consumer: String,
@@ -123,6 +127,7 @@ impl Cloud {
             impostor: Ed25519Key::generate(),
             challenge: Ed25519Key::generate(),
             devices: Vec::new(),
+            forgotten: Vec::new(),
             faults: Faults { https, ..Faults::default() },
             calls: Vec::new(),
             consumer: String::new(),
@@ -418,7 +423,7 @@ impl Inner {
     fn binding(&self, claim: &str, uk: &PublicJwk) -> BindingInfo {
         BindingInfo {
             id: format!("bind-{}", uk.thumbprint()),
-            state: BindingState::Active,
+            state: if self.faults.bindings_wait { BindingState::Pending } else { BindingState::Active },
             level: Level::Asserted,
             login_name: claim.to_owned(),
             uk: uk.thumbprint(),
@@ -431,6 +436,14 @@ impl Inner {
 
     fn renew(&mut self, request: &Request) -> Answer {
         let posted = Posted::<Renew>::parse(&request.body).map_err(|_| problem(401, Code::Enroll010))?;
+        let said = &posted.unverified().body;
+        if said.certificate.is_some()
+            && let Some(at) = self.forgotten.iter().position(|d| d.id == said.device_id)
+        {
+            // The certificate does not tell whose it was.
+            let adopted = Device { state: DeviceState::Pending, bindings: Vec::new(), ..self.forgotten.remove(at) };
+            self.devices.push(adopted);
+        }
         let at = self.at(&posted.unverified().body.device_id)?;
         let kid = posted.kid_of(&latchkey_wire::verify::Signer::Device).unwrap_or_default().to_owned();
         let old = self.devices[at].old_dk.clone().filter(|k| k.thumbprint().to_string() == kid);
@@ -443,6 +456,9 @@ impl Inner {
         let v = body.e_n.commitment();
         let device = &mut self.devices[at];
         let mut advanced = false;
+        if device.state == DeviceState::Retired {
+            device.state = DeviceState::Pending;
+        }
         if device.state != DeviceState::Registered {
             // Answered as such, nothing advances.
         } else if !is_old && body.n == device.cur && v == device.v_cur {
@@ -512,6 +528,9 @@ impl Inner {
         let (body, nonce) = (verified.body().clone(), verified.common().nonce.clone());
         self.consume(&nonce, Purpose::Bind)?;
         self.tag(at, &nonce, &body.tag)?;
+        if self.devices[at].bindings.iter().any(|(_, uk)| *uk == body.uk_jwk) {
+            return Err(problem(403, Code::Enroll031));
+        }
         let binding = self.binding(&body.claim, &body.uk_jwk);
         self.devices[at].bindings.push((binding, body.uk_jwk));
         let device = self.devices[at].clone();

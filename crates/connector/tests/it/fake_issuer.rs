@@ -2,7 +2,7 @@
 
 use latchkey_wire::message::{Challenge, Message};
 use latchkey_wire::verify::sign_statement;
-use latchkey_wire::{Channel, Code, DeviceState, Level, Posted, epoch};
+use latchkey_wire::{BindingState, Channel, Code, DeviceState, Level, Posted, epoch};
 use serde_json::{Value, json};
 
 use crate::fake_cloud::{Answer, Inner, problem};
@@ -66,7 +66,8 @@ impl Inner {
             return Err(problem(403, Code::Proof022));
         }
         let binding = self.devices[at].bindings.iter().find(|(b, _)| b.id == said.binding_id).cloned();
-        let (binding, uk) = binding.ok_or_else(|| problem(403, Code::Proof022))?;
+        let active = binding.filter(|(b, _)| b.state == BindingState::Active);
+        let (binding, uk) = active.ok_or_else(|| problem(403, Code::Proof022))?;
         proof.verify(|_| Ok(uk.clone())).map_err(|_| problem(401, Code::Enroll010))?;
         self.proofs.push(said);
         let relay_state = posted["txn"].as_str().unwrap().splitn(3, '-').nth(2).unwrap_or_default().to_owned();

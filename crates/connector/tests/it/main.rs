@@ -17,6 +17,7 @@ mod program;
 mod wire_http;
 
 mod accounts;
+mod coming_back;
 mod crashing;
 mod enrolling;
 mod pieces;

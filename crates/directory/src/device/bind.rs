@@ -67,8 +67,8 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     }
     limit(tx, &device, bound.len())?;
     let mut judged = user::judge(tx, org, &claim, &device.ceiling, &policy)?;
-    // One low binding a device: another low claim waits for an administrator.
-    if bound.iter().any(|binding| binding.level.is_low()) {
+    // One low binding a device: another low claim waits for an administrator. So does that of somebody whom one sent away from here.
+    if bound.iter().any(|binding| binding.level.is_low()) || was_sent_away(tx, &device, judged.user())? {
         judged.must_wait();
     }
     let user = judged.settle(tx, org, &device.ceiling, &by, &device.id)?;
@@ -83,6 +83,17 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     let mut outcome = outcome::of(tx, &device, &settings, None)?;
     outcome.created = true;
     Ok(outcome)
+}
+
+/// Whether an administrator ended a binding of this user on this device: a claim alone does not undo that.
+fn was_sent_away(tx: &mut dyn WriteTx, device: &Device, user: Option<&User>) -> Result<bool, StoreError> {
+    let Some(user) = user else { return Ok(false) };
+    let ended = Binding::device_id
+        .eq(&device.id)
+        .and(Binding::user_id.eq(&user.id))
+        .and(Binding::state.eq(&BindingState::Ended))
+        .and(Binding::state_reason.is(&reason::ADMINISTRATOR.to_owned()));
+    Org::of(tx, &device.org).any::<Binding>(ended)
 }
 
 /// Keeps a new binding, with its event.

@@ -42,6 +42,24 @@ async fn a_second_low_claim_on_a_device_waits_and_better_evidence_does_not() {
 }
 
 #[tokio::test]
+async fn whom_an_administrator_sent_away_comes_back_by_an_approval() {
+    let world = World::new().await;
+    // Not even where a further device of a user needs none.
+    world.change_token(|token| token.on_second_device = Leniency::Allow).await;
+    let machine = world.enrolled("anna").await;
+    let intent = Intent::of(&admin());
+    let old = world.bindings(&machine.id).await.pop().unwrap();
+    world.directory.remove_binding(&intent, &world.org, &old.id).await.unwrap();
+    assert_eq!(code(world.bind(&machine, &machine.uk, "anna", &[]).await), Code::Enroll031, "the old key is given up");
+    let outcome = world.bind(&machine, &P256Key::generate(), "anna", &[]).await.unwrap();
+    let new = outcome.bindings.iter().find(|b| b.id != old.id).unwrap();
+    assert_eq!(new.state, BindingState::Pending);
+    world.directory.approve_binding(&intent, &world.org, &new.id).await.unwrap();
+    let states: Vec<_> = world.heartbeat(&machine).await.unwrap().bindings.iter().map(|b| b.state).collect();
+    assert!(states.contains(&BindingState::Active), "{states:?}");
+}
+
+#[tokio::test]
 async fn five_bindings_an_hour() {
     let world = World::new().await;
     let mut machine = Machine::nobody();

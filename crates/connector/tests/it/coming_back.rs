@@ -1,0 +1,76 @@
+//! What an administrator ended, a restore forgot or a clean-up retired: how the device comes back, by itself and without a new enrollment.
+
+use latchkey_wire::{BindingState, Code, DeviceState};
+use serde_json::json;
+
+use crate::fake_cloud::{Cloud, DOMAIN, ORG};
+use crate::fake_service::{How, Service};
+use crate::program::Device;
+
+fn enrolled() -> (Cloud, Device) {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    let ran = device.enroll(&cloud);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    (cloud, device)
+}
+
+fn service(cloud: &Cloud) -> Service {
+    let service = Service::start(format!("{}/o/{ORG}/saml/sso", cloud.origin()), How::Redirect);
+    cloud.inner.lock().unwrap().consumer = service.url("/acs");
+    service
+}
+
+fn end_bindings(cloud: &Cloud) {
+    cloud.change(|device| device.bindings.iter_mut().for_each(|(binding, _)| binding.state = BindingState::Ended));
+}
+
+#[test]
+fn an_ended_binding_is_replaced_at_the_next_sign_in_with_a_new_key() {
+    let (cloud, device) = enrolled();
+    let page = service(&cloud);
+    let old = device.state_json()["record"]["users"][0]["uk"].clone();
+    end_bindings(&cloud);
+    let ran = device.run(&["sign-in", &page.url("/secret"), "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["login_name"], "anna@acme.example", "as it was bound before, no option says it now");
+    let users = device.state_json()["record"]["users"].clone();
+    assert_eq!(users.as_array().unwrap().len(), 1, "{users}");
+    assert_ne!(users[0]["uk"], old);
+    let keys = std::fs::read_dir(device.state())
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().ends_with(".p8"));
+    assert_eq!(keys.count(), 2, "device key and user key; the old one is gone");
+    assert_eq!(device.run(&["sign-in", &page.url("/secret")]).exit, 0);
+}
+
+#[test]
+fn an_ended_binding_whose_successor_waits_is_reported_as_waiting() {
+    let (cloud, device) = enrolled();
+    let page = service(&cloud);
+    end_bindings(&cloud);
+    cloud.faults(|f| f.bindings_wait = true);
+    let ran = device.run(&["sign-in", &page.url("/secret")]);
+    assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-PROOF-022"), "{}", ran.stderr);
+    let ran = device.enroll(&cloud);
+    assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-ENROLL-032"), "{}", ran.stderr);
+    assert_eq!(ran.json()["user"]["state"], "pending");
+    // Approved.
+    cloud.change(|device| device.bindings.last_mut().unwrap().0.state = BindingState::Active);
+    assert_eq!(device.run(&["sign-in", &page.url("/secret")]).exit, 0);
+    assert_eq!(cloud.device().bindings.len(), 2, "one new binding, however often it was asked");
+}
+
+#[test]
+fn enroll_does_not_call_an_ended_binding_enrolled() {
+    let (cloud, device) = enrolled();
+    end_bindings(&cloud);
+    device.run(&["run", "--once"]);
+    let ran = device.enroll(&cloud);
+    assert_eq!((ran.exit, ran.json()["user"]["state"].as_str()), (0, Some("active")), "bound anew: {}", ran.stderr);
+    end_bindings(&cloud);
+    device.run(&["run", "--once"]);
+    cloud.change(|device| device.state = DeviceState::Suspended);
+    device.run(&["run", "--once"]);
+    let ran = device.enroll(&cloud);
+    assert_eq!((ran.exit, ran.json()["user"]["state"].as_str()), (12, Some("ended")), "{}", ran.stderr);
+}
