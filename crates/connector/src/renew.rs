@@ -112,6 +112,9 @@ pub fn heartbeat(core: &Core, state: &mut State) -> Outcome<DeviceResult> {
     apply::result(&core.store, &mut record, &result)?;
     record.heartbeat_due = false;
     save(core, state, &record)?;
+    if result.state == DeviceState::Retired {
+        return renew(core, state);
+    }
     Ok(result)
 }
 

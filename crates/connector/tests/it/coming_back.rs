@@ -74,3 +74,20 @@ fn enroll_does_not_call_an_ended_binding_enrolled() {
     let ran = device.enroll(&cloud);
     assert_eq!((ran.exit, ran.json()["user"]["state"].as_str()), (12, Some("ended")), "{}", ran.stderr);
 }
+
+#[test]
+fn a_retired_device_asks_to_come_back() {
+    for command in [&["run", "--once"][..], &["sign-in"]] {
+        let (cloud, device) = enrolled();
+        let page = service(&cloud).url("/secret");
+        cloud.change(|device| device.state = DeviceState::Retired);
+        let mut command = command.to_vec();
+        if command[0] == "sign-in" {
+            command.push(&page);
+        }
+        device.run(&command);
+        assert_eq!(cloud.device().state, DeviceState::Pending, "{command:?}");
+        let ran = device.run(&["status", "--json"]);
+        assert_eq!((ran.exit, ran.json()["state"].as_str()), (11, Some("pending")), "{command:?}");
+    }
+}
