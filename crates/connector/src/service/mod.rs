@@ -135,7 +135,8 @@ pub fn work(shared: &RwLock<Core>) -> std::result::Result<Duration, Stopped> {
     let core = shared.read().unwrap_or_else(PoisonError::into_inner);
     let state = core.store.load()?;
     let device = state.record.as_ref().and_then(|r| r.device.as_ref());
-    if device.is_none() && may_enroll(&core.options, &state) {
+    // The keys of a quarantined device are dead: all that is left to it is to take over its own record, once that is released.
+    if device.is_none_or(|d| d.state == DeviceState::Quarantined) && may_enroll(&core.options, &state) {
         commands::enroll::once(&core).map(drop)?;
         return Ok(IDLE);
     }
@@ -175,8 +176,11 @@ pub fn may_enroll(options: &Resolved, state: &State) -> bool {
     let has_token =
         options.text(OptionName::DeviceToken).is_some() || options.text(OptionName::DeviceTokenFile).is_some();
     let mode = options.text(OptionName::AutoEnroll).unwrap_or(if has_token { "1" } else { "0" });
-    let removed =
-        state.ended.as_ref().is_some_and(|e| matches!(e.state, DeviceState::Removed | DeviceState::Quarantined));
+    let removed = state.ended.as_ref().is_some_and(|e| match e.state {
+        // The release may still come; until then the server says so each time.
+        DeviceState::Quarantined => state.replaces.is_none(),
+        other => other == DeviceState::Removed,
+    });
     if !has_token || mode == "0" || removed || (mode == "2" && state.enrolled_once) {
         return false;
     }

@@ -91,3 +91,29 @@ fn a_retired_device_asks_to_come_back() {
         assert_eq!((ran.exit, ran.json()["state"].as_str()), (11, Some("pending")), "{command:?}");
     }
 }
+
+#[test]
+fn after_a_release_the_service_takes_over_the_record_by_itself() {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    let options =
+        json!({"cloudName": cloud.name(), "userDomain": DOMAIN, "userName": "anna", "deviceToken": cloud.token_text()});
+    std::fs::write(device.machine().join("managed.json"), options.to_string()).unwrap();
+    assert_eq!(device.run(&["run", "--once"]).exit, 0);
+    cloud.change(|d| d.v_cur = latchkey_wire::EpochSecret::generate().commitment());
+    assert_eq!(device.run(&["renew"]).exit, 12, "quarantined");
+    let old = cloud.device().dk;
+    // Not released yet: it asks again, as often as it likes.
+    cloud.faults(|f| f.refuse = Some((Code::Proof022, true)));
+    for _ in 0..2 {
+        let ran = device.run(&["run", "--once"]);
+        assert_eq!((ran.exit, ran.code().as_str()), (12, "LK-PROOF-022"), "{}", ran.stderr);
+    }
+    assert_eq!(device.run(&["status"]).exit, 10);
+    cloud.faults(|f| f.refuse = None);
+    let ran = device.run(&["run", "--once"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_ne!(cloud.device().dk, old);
+    assert_eq!(cloud.inner.lock().unwrap().enrolls.last().unwrap().replaces.as_deref(), Some("dev-1"));
+    let ran = device.run(&["status", "--json"]);
+    assert_eq!((ran.exit, ran.json()["bindings"][0]["state"].as_str()), (0, Some("active")), "{}", ran.stdout);
+}
