@@ -118,9 +118,14 @@ pub fn heartbeat(core: &Core, state: &mut State) -> Outcome<DeviceResult> {
     Ok(result)
 }
 
-/// Whether a renewal may settle what was refused: the epoch is old.
-pub(crate) fn helps(refused: &Refused, _record: &Record) -> bool {
-    refused.problem.known() == Some(Code::Proof021)
+/// Whether a renewal may settle what was refused: the epoch is old; or the cloud does not know us, as after a restore, and our
+/// certificate may tell it who we are (adoption, renewal rule 5).
+pub(crate) fn helps(refused: &Refused, record: &Record) -> bool {
+    match refused.problem.known() {
+        Some(Code::Proof021) => true,
+        Some(Code::Device404) => record.device.as_ref().is_some_and(|device| device.certificate.is_some()),
+        _ => false,
+    }
 }
 
 /// Tells the cloud that this device leaves. The caller wipes.

@@ -75,6 +75,47 @@ fn enroll_does_not_call_an_ended_binding_enrolled() {
     assert_eq!((ran.exit, ran.json()["user"]["state"].as_str()), (12, Some("ended")), "{}", ran.stderr);
 }
 
+/// The store was restored from a backup that is older than the device.
+fn forget(cloud: &Cloud) {
+    let mut inner = cloud.inner.lock().unwrap();
+    inner.forgotten = std::mem::take(&mut inner.devices);
+}
+
+#[test]
+fn a_device_that_a_restored_server_forgot_asks_to_be_adopted() {
+    let (cloud, device) = enrolled();
+    forget(&cloud);
+    let ran = device.run(&["run", "--once"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(cloud.device().state, DeviceState::Pending);
+    assert_eq!(device.run(&["status", "--json"]).json()["state"], "pending");
+    cloud.change(|device| device.state = DeviceState::Registered);
+    let page = service(&cloud);
+    assert_eq!(device.run(&["sign-in", &page.url("/secret")]).exit, 0, "an approval was all it needed");
+}
+
+#[test]
+fn a_sign_in_too_asks_for_adoption_and_says_that_it_waits() {
+    let (cloud, device) = enrolled();
+    let page = service(&cloud);
+    forget(&cloud);
+    let ran = device.run(&["sign-in", &page.url("/secret")]);
+    assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-PROOF-022"), "{}", ran.stderr);
+    assert_eq!(cloud.device().state, DeviceState::Pending);
+}
+
+#[test]
+fn a_device_that_is_unknown_for_good_asks_once_a_round_and_keeps_everything() {
+    let (cloud, device) = enrolled();
+    cloud.inner.lock().unwrap().devices.clear();
+    let before = device.state_json()["record"]["device"].clone();
+    let ran = device.run(&["run", "--once"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (7, "LK-DEVICE-404"), "{}", ran.stderr);
+    let renewals = cloud.calls().iter().filter(|call| call.contains("renewals")).count();
+    assert_eq!(renewals, 1);
+    assert_eq!(device.state_json()["record"]["device"], before);
+}
+
 #[test]
 fn a_retired_device_asks_to_come_back() {
     for command in [&["run", "--once"][..], &["sign-in"]] {
