@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
         let known = self.known(found.map_err(refuse::of_error)?).await?;
         let refused = |code: Code, detail: &str| {
             let subject = known.service.id.clone();
-            Refusal { code, detail: detail.to_owned(), subject, address: self.visitor.address, proven: false }
+            Refusal { code, detail: detail.to_owned(), subject, address: self.visitor.address, actor: None }
         };
         if !known.settings.idp_initiated {
             let refusal = refused(Own::Signin003.into(), "a sign-in began here, and the service is not set up for it");
@@ -162,7 +162,7 @@ impl<'a> Place<'a> {
                     detail: unusable.to_string(),
                     subject: id,
                     address: self.visitor.address,
-                    proven: false,
+                    actor: None,
                 };
                 Err(refusal.remember(self.app, &self.org).await)
             }
@@ -182,7 +182,7 @@ impl<'a> Place<'a> {
             detail: error.fault.to_string(),
             subject: known.map(|known| known.service.id.clone()).unwrap_or_default(),
             address: self.visitor.address,
-            proven: false,
+            actor: None,
         };
         let problem = refusal.remember(self.app, &self.org).await;
         let (Some(known), Answer::Respond { acs, in_response_to, relay_state, top, second }) = (known, &error.answer)

@@ -29,6 +29,17 @@ pub struct Unfit {
     pub detail: String,
 }
 
+impl Unfit {
+    /// The top-level status: whether what the request names cannot be met, or we will not (core 3.2.2.2).
+    #[must_use]
+    pub const fn top(&self) -> StatusCode {
+        match self.status {
+            StatusCode::InvalidNameIdPolicy | StatusCode::UnknownPrincipal => StatusCode::Requester,
+            _ => StatusCode::Responder,
+        }
+    }
+}
+
 /// Whether an answer to this service needs the user's groups.
 #[must_use]
 pub fn needs_groups(settings: &SamlSettings) -> bool {

@@ -91,7 +91,7 @@ pub async fn begin(app: &App, begun: Begun) -> Result<Response> {
 
 async fn remember(app: &App, begun: &Begun, (code, detail): (Code, String)) -> Problem {
     let subject = begun.known.service.id.clone();
-    let refusal = Refusal { code, detail, subject, address: begun.visitor.address, proven: false };
+    let refusal = Refusal { code, detail, subject, address: begun.visitor.address, actor: None };
     refusal.remember(app, &begun.org).await
 }
 

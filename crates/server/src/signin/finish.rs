@@ -3,6 +3,7 @@
 //! Owns the order of checks between a proof and the grant, and what becomes of a grant that came too late. Must not know documents or
 //! rules: `saml/` writes the one, the directory knows the others.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -79,8 +80,8 @@ enum No {
     Failed(Problem),
     /// Refused; with the proof, if it was verified.
     Refused(Refused, Option<Answered>),
-    /// The person cannot be told to this service as it asks.
-    Unfit(Unfit),
+    /// The person, who is who the proof says, cannot be told to this service as it asks.
+    Unfit(Unfit, Answered),
 }
 
 impl From<Problem> for No {
@@ -96,10 +97,20 @@ impl From<Refused> for No {
 }
 
 impl No {
-    fn of(no: NotGranted<Unfit>, proof: Option<Answered>) -> Self {
+    /// Before the proof was verified: nothing is decided about a person yet.
+    fn unproven(no: NotGranted<Infallible>) -> Self {
         match no {
-            NotGranted::Decided(unfit) => Self::Unfit(unfit),
-            NotGranted::Refused(refused) => Self::Refused(refused, proof),
+            NotGranted::Decided(never) => match never {},
+            NotGranted::Refused(refused) => Self::Refused(refused, None),
+            NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
+        }
+    }
+
+    /// Afterwards.
+    fn proven(no: NotGranted<Unfit>, proof: Answered) -> Self {
+        match no {
+            NotGranted::Decided(unfit) => Self::Unfit(unfit, proof),
+            NotGranted::Refused(refused) => Self::Refused(refused, Some(proof)),
             NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
         }
     }
@@ -113,7 +124,7 @@ impl End<'_> {
         let rk = app.root.key.public().thumbprint();
         let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
         let verified = app.directory.verify_proof(org, posted, ours, &transaction.service_id).await;
-        let (proven, service) = verified.map_err(|no| No::of(no, None))?;
+        let (proven, service) = verified.map_err(No::unproven)?;
         let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
 
         let assertion_id = answer::new_id();
@@ -207,7 +218,7 @@ impl End<'_> {
             move |standing: &Standing<'_>| tell(&known, &asked, &facts, now, standing)
         };
         let granted = app.directory.sign_in(&self.org, proven, wanted, decide).await;
-        granted.map_err(|no| No::of(no, Some(proof)))
+        granted.map_err(|no| No::proven(no, proof))
     }
 
     async fn drop_session(&self, session: &str) {
@@ -216,15 +227,18 @@ impl End<'_> {
         }
     }
 
-    /// Remembers why not, and tells: the service with `NoPassive` where it asked not to be kept waiting, otherwise the agent.
+    /// Remembers why not, and tells the service what it can act on, otherwise the agent: a service that asked for what this person cannot
+    /// be given learns which part of its request that was, one that asked not to be kept waiting that it need not wait.
     async fn refused(&self, no: No) -> Result<Response> {
         let address = self.visitor.address;
-        let service = &self.transaction.service_id;
-        let (refusal, retry, signed) = match no {
+        let (request, service) = (&self.transaction.request, &self.transaction.service_id);
+        let (refusal, told, signed) = match no {
             No::Failed(problem) => return Err(problem),
-            No::Unfit(Unfit { code, detail, .. }) => {
-                let code = Code::saml(code);
-                (Refusal { code, detail, subject: service.clone(), address, proven: true }, Retry::Never, None)
+            No::Unfit(unfit, proof) => {
+                // Without a request there is nobody who asked.
+                let told = request.request().map(|_| (unfit.top(), unfit.status));
+                let (code, actor) = (Code::saml(unfit.code), Some(proof.device_id));
+                (Refusal { code, detail: unfit.detail, subject: service.clone(), address, actor }, told, None)
             }
             No::Refused(refused, proof) => {
                 if refused.code == Wire::Enroll010 {
@@ -234,21 +248,21 @@ impl End<'_> {
                     Some(proof) => self.sign(proof, &refused).await,
                     None => None,
                 };
-                let subject = proof.as_ref().map_or_else(|| service.clone(), |proof| proof.device_id.clone());
                 let Refused { code, detail, .. } = refused;
-                let proven = proof.is_some();
-                (Refusal { code: code.into(), detail, subject, address, proven }, code.retry(), signed)
+                // What the connector can mend by itself it is told; everything else ends the wait of the service.
+                let passive = request.is_passive() && !matches!(code.retry(), Retry::RenewFirst | Retry::NewNonce);
+                let told = passive.then_some((StatusCode::Responder, StatusCode::NoPassive));
+                let actor = proof.map(|proof| proof.device_id);
+                let subject = actor.clone().unwrap_or_else(|| service.clone());
+                (Refusal { code: code.into(), detail, subject, address, actor }, told, signed)
             }
         };
-        let mut problem = refusal.remember(self.app, &self.org).await;
-        // What the connector can mend by itself it is told; everything else ends the wait of the service.
-        if self.transaction.request.is_passive() && !matches!(retry, Retry::RenewFirst | Retry::NewNonce) {
-            return self.no_passive(&problem).await;
+        let problem = refusal.remember(self.app, &self.org).await;
+        match (told, signed) {
+            (Some((top, second)), _) => self.tell_service(problem, top, second).await,
+            (None, Some(signed)) => Err(problem.signed(signed)),
+            (None, None) => Err(problem),
         }
-        if let Some(signed) = signed {
-            problem = problem.signed(signed);
-        }
-        Err(problem)
     }
 
     async fn sign(&self, proof: &Answered, refused: &Refused) -> Option<String> {
@@ -259,29 +273,31 @@ impl End<'_> {
         refuse::signed(self.app, &self.org, &self.keys, proof, dk, refused)
     }
 
-    async fn no_passive(&self, problem: &Problem) -> Result<Response> {
+    /// Tells the service that there will be no assertion, and why, in its own terms.
+    async fn tell_service(&self, problem: Problem, top: StatusCode, second: StatusCode) -> Result<Response> {
         let service = self.app.directory.service_record(&self.org, &self.transaction.service_id).await;
         let settings = service.ok().and_then(|service| self.settings_of(service));
-        // A service that is gone is told nothing.
-        let Some(settings) = settings else { return Err(problem.clone()) };
+        // A service that is gone, or has another address now, is told nothing.
+        let Some(settings) = settings else { return Err(problem) };
         let request = &self.transaction.request;
         let status = Status {
             acs: request.acs(),
             in_response_to: request.request().map(|facts| facts.id.as_str()),
             relay_state: request.relay_state(),
-            top: StatusCode::Responder,
-            second: Some(StatusCode::NoPassive),
+            top,
+            second: Some(second),
             message: format!("{} {}", problem.code(), problem.reference()),
         };
         let form = answer::status(self.app, &self.org, &self.keys, &settings, status).await?;
         Ok(self.visitor.deliver(form))
     }
 
-    /// The settings, if the address in the transaction still is the service's.
+    /// The settings, if the address in the transaction still is the service's by metadata that counts.
     fn settings_of(&self, service: Service) -> Option<SamlSettings> {
-        let parsed: &Parsed = &self.app.saml.parsed;
-        let known = Known::of(parsed, service, jiff_time(self.app.directory.now())).ok()?;
-        consumes(&known.metadata, &self.transaction).then_some(known.settings)
+        let (parsed, now): (&Parsed, _) = (&self.app.saml.parsed, jiff_time(self.app.directory.now()));
+        let known = Known::of(parsed, service, now).ok()?;
+        let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, &self.transaction);
+        counts.then_some(known.settings)
     }
 }
 

@@ -29,16 +29,17 @@ pub struct Refusal {
     pub subject: String,
     /// From where it came.
     pub address: Option<IpAddr>,
-    /// Whether the sender had proved possession of a user key.
-    pub proven: bool,
+    /// The device that sent it, if it had proved possession of a user key.
+    pub actor: Option<String>,
 }
 
 impl Refusal {
     /// Remembers it, and makes what the caller is told: the code's own words and the reference.
     pub async fn remember(self, app: &App, org: &OrgId) -> Problem {
-        let Self { code, detail, subject, address, proven } = self;
-        let kind = if proven { ActorKind::Device } else { ActorKind::User };
-        let id = if proven && !subject.is_empty() { subject.clone() } else { "unknown".to_owned() };
+        let Self { code, detail, subject, address, actor } = self;
+        let proven = actor.is_some();
+        let (kind, id) =
+            actor.map_or_else(|| (ActorKind::User, "unknown".to_owned()), |device| (ActorKind::Device, device));
         let address_text = address.map(|address| address.to_canonical().to_string());
         let reason = detail.clone();
         let remembered = Remembered {

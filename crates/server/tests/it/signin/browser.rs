@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use http::Request;
+use latchkey_directory::audit::AuditEvent;
 use latchkey_directory::services::ServiceSettings;
 use latchkey_wire::Level;
 
@@ -231,7 +232,8 @@ async fn what_a_service_asks_for_and_cannot_have_it_is_told() {
         assert!(xml.contains("status:NoAuthnContext") && xml.contains("LK-SAML-028"), "{xml}");
     }
     let exact = world.request().context("exact", "urn:latchkey:ac:evidence:1");
-    assert_eq!(world.sign_in_with(&anna, &exact).await.code(), "LK-SAML-028");
+    let xml = world.sign_in_with(&anna, &exact).await.saml();
+    assert!(xml.contains("status:Responder") && xml.contains("status:NoAuthnContext") && xml.contains("LK-SAML-028"));
     let minimum = world.request().context("minimum", "urn:latchkey:ac:evidence:3");
     assert_eq!(world.sign_in_with(&anna, &minimum).await.code(), "LK-PROOF-014");
     let password = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
@@ -246,13 +248,45 @@ async fn what_a_service_asks_for_and_cannot_have_it_is_told() {
     let xml = world.sign_in_with(&anna, &world.request().containing(transient)).await.saml();
     assert!(xml.contains("nameid-format:transient") && !xml.contains(">anna@acme.example</saml:NameID>"));
     let ben = "<saml:Subject><saml:NameID>ben@acme.example</saml:NameID></saml:Subject>";
-    let other = world.sign_in_with(&anna, &world.request().containing(ben)).await;
-    assert_eq!(other.code(), "LK-SAML-029");
-    assert!(world.reason(&other).await.contains("somebody else"));
+    let xml = world.sign_in_with(&anna, &world.request().containing(ben)).await.saml();
+    assert!(xml.contains("status:Requester") && xml.contains("status:UnknownPrincipal") && xml.contains("LK-SAML-029"));
+    let reference = xml.split("LK-SAML-029 ").nth(1).unwrap().split('<').next().unwrap();
+    assert!(world.reason_of(reference).await.contains("somebody else"));
 
     let old = AuthnRequest { issued: "2020-01-01T00:00:00Z".into(), ..world.request() };
     let xml = world.post_request(true, &old.xml(), None).await.saml();
     assert!(xml.contains("status:RequestDenied") && xml.contains("LK-SAML-014"));
+}
+
+#[tokio::test]
+async fn a_service_is_told_what_it_asked_for_in_vain_and_the_log_knows_the_device() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let settings = ServiceSettings { name_id: "persistent".into(), ..ServiceSettings::default() };
+    world.service("shop", "https://shop.example", "https://shop.example/acs", settings, Level::Asserted).await;
+    let email = "<samlp:NameIDPolicy Format=\"urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress\"/>";
+    let request = AuthnRequest {
+        issuer: "https://shop.example".into(),
+        acs: Some("https://shop.example/acs".into()),
+        ..world.request().containing(email)
+    };
+    // IsPassive or not: what is wrong is not that nobody could be asked.
+    for request in [request.clone().with("IsPassive=\"true\""), request] {
+        let answer = world.sign_in_with(&anna, &request).await;
+        assert_eq!(answer.json()["destination"], "https://shop.example/acs");
+        let xml = answer.saml();
+        assert!(xml.contains("status:Requester") && xml.contains("status:InvalidNameIDPolicy"), "{xml}");
+        assert!(
+            xml.contains("InResponseTo=\"_request1\"") && xml.contains("LK-SAML-026") && !xml.contains("Assertion>")
+        );
+        assert!(!xml.contains("NoPassive"));
+    }
+    assert!(world.sessions().await.is_empty());
+    let events = world.all::<AuditEvent>().await;
+    let event = events.iter().find(|event| event.action == "signin.saml").unwrap();
+    let shop = world.app.directory.service_record(&world.org, "shop").await.unwrap();
+    assert_eq!((event.actor_kind.as_str(), &event.actor), ("device", &anna.device));
+    assert_eq!(event.target, shop.id);
 }
 
 #[tokio::test]
