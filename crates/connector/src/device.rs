@@ -4,6 +4,7 @@
 //! nothing but the time of the next attempt (protocol.md, Refusals).
 
 use latchkey_wire::cloud::Accepted;
+use latchkey_wire::code::AnyCode;
 use latchkey_wire::message::{Common, DeviceResult, NonceMessage, Refusal, Version};
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{verify_refusal, verify_result, verify_statement};
@@ -222,7 +223,7 @@ impl Link {
 
 #[derive(Default, Deserialize)]
 struct ProblemDocument {
-    code: Option<String>,
+    code: Option<AnyCode>,
     detail: Option<String>,
     title: Option<String>,
     fix: Option<String>,
@@ -237,16 +238,10 @@ struct ProblemDocument {
 pub fn unsigned_problem(answer: &Answer) -> Problem {
     let document: ProblemDocument = serde_json::from_slice(&answer.body).unwrap_or_default();
     let retry_after = document.retry_after.or_else(|| answer.header("retry-after").and_then(|v| v.trim().parse().ok()));
-    let known: Option<Code> = document.code.as_deref().and_then(|c| c.parse().ok());
-    let mut problem = match (known, &document.code) {
-        (Some(code), _) => Problem::of(code),
-        (None, Some(code)) => {
-            let mut problem = Problem::local(Local::NotPermitted, "the server refused", "see the server's log");
-            code.clone_into(&mut problem.code);
-            problem
-        }
-        (None, None) if matches!(answer.status, 429 | 502 | 503 | 504) => Problem::of(Code::Cloud503),
-        (None, None) => Problem::local(
+    let mut problem = match &document.code {
+        Some(code) => Problem::said(code),
+        None if matches!(answer.status, 429 | 502 | 503 | 504) => Problem::of(Code::Cloud503),
+        None => Problem::local(
             Local::BadAnswer,
             format!("the server answers {} without a reason; a proxy may have answered in its place", answer.status),
             "check cloudName and proxies; `latchkey-connector doctor` tests the way",

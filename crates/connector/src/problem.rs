@@ -5,6 +5,7 @@
 
 use latchkey_options::Finding;
 use latchkey_wire::Code;
+use latchkey_wire::code::AnyCode;
 use serde_json::{Value, json};
 
 /// A failure with a stable code, a reason, a way out and an exit status (cli.md).
@@ -64,6 +65,18 @@ impl Problem {
             retry_after: None,
             errors: Vec::new(),
             answer: None,
+        }
+    }
+
+    /// A refusal by the server, of whose codes we know only those of the protocol's table.
+    #[must_use]
+    pub fn said(code: &AnyCode) -> Self {
+        match code {
+            AnyCode::Known(code) => Self::of(*code),
+            AnyCode::Other(text) => {
+                let problem = Self::local(Local::NotPermitted, "the server refused", "see the server's log");
+                Self { code: text.clone(), ..problem }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::AnyCode;
 use crate::state::Purpose;
-use crate::{Seconds, Thumbprint, WireError, json};
+use crate::{Thumbprint, WireError, json};
 
 /// Media type of what is posted as JWS JSON.
 pub const JOSE_JSON: &str = "application/jose+json";
@@ -125,25 +125,23 @@ pub struct FinishAnswer {
     /// The form's `RelayState`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay_state: Option<String>,
+    /// Why nobody is signed in, where the response tells the service so. Absent: it holds an assertion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusalAnswer>,
 }
 
-/// What a connector reads of a problem document. Nothing in it but `signed` is believed for longer than a back-off.
+/// A refusal that the service is told, as the person at the device may know it: members of the problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalAnswer {
     /// Why.
     pub code: AnyCode,
     /// What exactly, in words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub detail: String,
+    /// What to do about it.
+    pub fix: String,
     /// What to quote to the administrator.
-    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<String>,
-    /// Seconds to wait at least.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<Seconds>,
-    /// `lk-refusal+jwt`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signed: Option<String>,
+    #[serde(rename = "ref")]
+    pub reference: String,
 }
 
 fn strict<T: Serialize + DeserializeOwned>(body: &[u8], limit: usize) -> Result<T, WireError> {

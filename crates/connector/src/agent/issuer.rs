@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, ChallengeAnswer, FinishAnswer, ProofRequest};
+use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, ChallengeAnswer, FinishAnswer, ProofRequest, RefusalAnswer};
 use latchkey_wire::{Bytes, Code, epoch};
 use serde::Deserialize;
 use serde_json::json;
@@ -70,6 +70,8 @@ pub(super) enum Next {
 pub(super) struct Finished {
     pub(super) next: Next,
     pub(super) signed: Option<Signed>,
+    /// Why what is delivered holds no assertion: the service is told as well, and nobody is signed in.
+    pub(super) refused: Option<Problem>,
 }
 
 pub(super) struct Issuer<'a> {
@@ -110,21 +112,22 @@ impl<'a> Issuer<'a> {
 
     /// From an AuthnRequest to the answer for the service.
     pub(super) fn ask(&mut self, method: &'static str, url: &Url, form: Option<&str>) -> Result<Finished> {
-        match self.once(method, url, form) {
-            Err(problem) => match problem.known() {
-                Some(code @ (Code::Proof021 | Code::Proof010 | Code::Nonce001 | Code::Conn010 | Code::Conn011)) => {
-                    self.prover.settle(code)?;
-                    self.once(method, url, form)
-                }
-                // What the server says of our state is learned properly, signed, before we report it; and with what we know then it may
-                // go better, or the reason is told better.
-                Some(code @ (Code::Proof022 | Code::Device410 | Code::Device404)) => match self.prover.settle(code) {
-                    Ok(()) => self.once(method, url, form),
-                    Err(_) => Err(problem),
-                },
-                _ => Err(problem),
-            },
-            good => good,
+        let first = self.once(method, url, form);
+        let refused = match &first {
+            Ok(finished) => finished.refused.as_ref(),
+            Err(problem) => Some(problem),
+        };
+        match refused.and_then(Problem::known) {
+            Some(code @ (Code::Proof021 | Code::Proof010 | Code::Nonce001 | Code::Conn010 | Code::Conn011)) => {
+                self.prover.settle(code)?;
+                self.once(method, url, form)
+            }
+            // What the server says of our state is learned properly, signed, before we report it; and with what we know then it may
+            // go better, or the reason is told better.
+            Some(code @ (Code::Proof022 | Code::Device410 | Code::Device404)) if self.prover.settle(code).is_ok() => {
+                self.once(method, url, form)
+            }
+            _ => first,
         }
     }
 
@@ -132,10 +135,16 @@ impl<'a> Issuer<'a> {
         let body = form.map(|f| ("application/x-www-form-urlencoded", f.as_bytes().to_vec()));
         let answer = self.send(method, url, body)?;
         if let Some(target) = redirect(url, &answer) {
-            return Ok(Finished { next: Next::Redirect(target), signed: None });
+            return Ok(Finished { next: Next::Redirect(target), signed: None, refused: None });
         }
         match understand(url, &answer)? {
-            Said::Answer(answer) => Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: None }),
+            // Without a proof nobody is signed in, whatever is delivered.
+            Said::Answer(answer) => {
+                let unasked =
+                    || Problem::of(Code::Proof014).because("the service was told that no silent sign-in is possible");
+                let refused = Some(answer.refused.as_ref().map_or_else(unasked, refusal));
+                Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: None, refused })
+            }
             Said::Challenge(ChallengeAnswer { txn, challenge }) => {
                 let cookie = self.cookies.get(BINDING_COOKIE).cloned().ok_or_else(|| Problem::of(Code::Proof011))?;
                 let cb = epoch::cookie_binding(&cookie);
@@ -154,7 +163,10 @@ impl<'a> Issuer<'a> {
         let body = json!(ProofRequest { txn: txn.to_owned(), proof: signed.proof.clone() }).to_string().into_bytes();
         let answer = self.send("POST", &url, Some(("application/json", body)))?;
         match understand(&url, &answer)? {
-            Said::Answer(answer) => Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: Some(signed) }),
+            Said::Answer(answer) => {
+                let refused = answer.refused.as_ref().map(refusal);
+                Ok(Finished { next: Next::Deliver(delivery(answer)?), signed: Some(signed), refused })
+            }
             Said::Challenge(_) => Err(Problem::of(Code::Proof010)),
         }
     }
@@ -200,6 +212,15 @@ fn understand(url: &Url, answer: &Answer) -> Result<Said> {
             "check that the server is a Latchkey of a matching version",
         )
     })
+}
+
+/// Why the issuer tells the service that there is no assertion.
+fn refusal(said: &RefusalAnswer) -> Problem {
+    let mut problem = Problem::said(&said.code);
+    problem.detail.clone_from(&said.detail);
+    problem.fix.clone_from(&said.fix);
+    problem.reference.clone_from(&said.reference);
+    problem
 }
 
 fn delivery(answer: FinishAnswer) -> Result<Delivery> {

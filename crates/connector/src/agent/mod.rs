@@ -11,7 +11,6 @@ pub mod jar;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use latchkey_wire::Code;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -82,6 +81,8 @@ struct Walk<'a> {
     jar: Jar,
     hops: Vec<Hop>,
     delivered: bool,
+    /// Why the issuer gave the service no assertion.
+    refused: Option<Problem>,
     service: Option<String>,
     login_name: Option<String>,
     level: Option<u8>,
@@ -109,6 +110,7 @@ pub fn sign_in(wanted: &SignIn, web: &Client, prover: &dyn Prover) -> Result<Out
         jar,
         hops: Vec::new(),
         delivered: false,
+        refused: None,
         service: None,
         login_name: None,
         level: None,
@@ -118,7 +120,9 @@ pub fn sign_in(wanted: &SignIn, web: &Client, prover: &dyn Prover) -> Result<Out
         started,
         deadline: started + wanted.timeout,
     };
-    let problem = walk.walk(Step::Get(wanted.url.clone())).err();
+    let stopped = walk.walk(Step::Get(wanted.url.clone())).err();
+    // Whatever the service makes of a refusal, a page, an error or the next question: it is the refusal that explains it.
+    let problem = walk.refused.take().or(stopped);
     if let Some(path) = &wanted.jar {
         walk.jar.write(path)?;
     }
@@ -180,9 +184,12 @@ impl Walk<'_> {
         let finished = done?;
         if let Some(signed) = finished.signed {
             self.service = Some(signed.service);
-            self.login_name = Some(signed.login_name);
-            self.level = Some(signed.level);
+            if finished.refused.is_none() {
+                self.login_name = Some(signed.login_name);
+                self.level = Some(signed.level);
+            }
         }
+        self.refused = finished.refused;
         Ok(Some(match finished.next {
             issuer::Next::Deliver(delivery) => Step::Deliver(delivery),
             issuer::Next::Redirect(url) => Step::Get(url),
@@ -220,12 +227,6 @@ impl Walk<'_> {
                     ),
                     "the service uses another identity provider; give it this organization's metadata",
                 ));
-            }
-            // IsPassive: the service was told that nobody could be signed in silently, and showed what it shows then.
-            if self.delivered && self.login_name.is_none() {
-                return Err(
-                    Problem::of(Code::Proof014).because("the service was told that no silent sign-in is possible")
-                );
             }
             return Ok(None);
         }

@@ -69,6 +69,8 @@ pub struct Faults {
     pub https: bool,
     /// Finish answers with this problem.
     pub finish_refuses: Option<Code>,
+    /// `finish` gives a response that tells the service of a refusal with this code.
+    pub delivers_refusal: Option<String>,
     /// The issuer answers an AuthnRequest at once, as it does for a NoPassive.
     pub passive: bool,
     /// Nobody answers: every connection gets an empty reply with a proxy's status.

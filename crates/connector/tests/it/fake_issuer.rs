@@ -71,9 +71,11 @@ impl Inner {
         proof.verify(|_| Ok(uk.clone())).map_err(|_| problem(401, Code::Enroll010))?;
         self.proofs.push(said);
         let relay_state = posted["txn"].as_str().unwrap().splitn(3, '-').nth(2).unwrap_or_default().to_owned();
-        Ok(Reply::json(
-            200,
-            &json!({"destination": self.consumer, "saml_response": binding.login_name, "relay_state": relay_state}),
-        ))
+        let mut answer =
+            json!({"destination": self.consumer, "saml_response": binding.login_name, "relay_state": relay_state});
+        if let Some(code) = &self.faults.delivers_refusal {
+            answer["refused"] = json!({"code": code, "detail": "not as asked", "fix": "ask otherwise", "ref": "R-43"});
+        }
+        Ok(Reply::json(200, &answer))
     }
 }

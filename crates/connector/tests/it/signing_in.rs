@@ -218,6 +218,42 @@ fn a_service_that_is_told_no_passive_is_exit_13() {
 }
 
 #[test]
+fn a_service_that_is_told_of_a_refusal_is_not_reached_whatever_it_shows() {
+    for (code, how, exit) in [
+        ("LK-PROOF-014", How::Redirect, 13),
+        ("LK-PROOF-020", How::Redirect, 4),
+        ("LK-SAML-026", How::Refuses, 4),
+        ("LK-PROOF-020", How::Loops, 4),
+    ] {
+        let (cloud, device) = enrolled();
+        cloud.faults(|f| f.delivers_refusal = Some(code.into()));
+        let page = device.path("page.html");
+        let service = service(&cloud, how);
+        let ran = device.run(&["sign-in", &service.url("/secret"), "--json", "--output", &page.display().to_string()]);
+        assert_eq!((ran.exit, ran.code().as_str()), (exit, code), "{}", ran.stderr);
+        let answer = ran.json();
+        assert_eq!((answer["reached"].as_bool(), answer["session"].as_bool()), (Some(false), Some(false)));
+        assert_eq!((&answer["login_name"], &answer["level"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+        assert_eq!(answer["service"], "wiki");
+        assert!(ran.stderr.contains("not as asked") && ran.stderr.contains("R-43"), "{}", ran.stderr);
+        assert_eq!(service.requests().iter().filter(|r| r.0.contains("/acs")).count(), 1, "the service is told, once");
+    }
+}
+
+#[test]
+fn a_device_whose_removal_the_service_is_told_of_looks_for_itself() {
+    let (cloud, device) = enrolled();
+    let service = service(&cloud, How::Redirect);
+    cloud.faults(|f| {
+        f.delivers_refusal = Some("LK-DEVICE-410".into());
+        f.refuse = Some((Code::Device410, true));
+    });
+    let ran = device.run(&["sign-in", &service.url("/secret"), "--json"]);
+    assert_eq!((ran.exit, ran.code().as_str()), (12, "LK-DEVICE-410"), "{}", ran.stderr);
+    assert_eq!(device.run(&["status", "--json"]).json()["state"], "removed");
+}
+
+#[test]
 fn a_new_challenge_key_is_found_in_the_document_but_not_more_than_once_a_minute() {
     let (cloud, device) = enrolled();
     let service = service(&cloud, How::Redirect);

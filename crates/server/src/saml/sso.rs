@@ -198,6 +198,6 @@ impl<'a> Place<'a> {
             message: format!("{} {}", problem.code(), problem.reference()),
         };
         let form = answer::status(self.app, &self.org, &self.keys, &known.settings, status).await?;
-        Ok(self.visitor.deliver(form))
+        Ok(self.visitor.deliver(form, Some(&problem)))
     }
 }

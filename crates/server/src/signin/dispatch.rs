@@ -114,7 +114,7 @@ async fn tell(
         message: format!("{} {}", problem.code(), problem.reference()),
     };
     let form = answer::status(app, &begun.org, &begun.keys, &begun.known.settings, status).await?;
-    Ok(begun.visitor.deliver(form))
+    Ok(begun.visitor.deliver(form, Some(&problem)))
 }
 
 /// The silent proof's first half: the transaction, sealed, and its challenge.

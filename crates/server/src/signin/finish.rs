@@ -135,7 +135,7 @@ impl End<'_> {
             answer::success(&facts, keys, &transaction.request, &assertion_id, &signed_in)
         });
         match written.release(app.directory.clock().monotonic()) {
-            Ok(Ok(form)) => Ok(self.visitor.deliver(form)),
+            Ok(Ok(form)) => Ok(self.visitor.deliver(form, None)),
             Ok(Err(problem)) => {
                 self.drop_session(&session).await;
                 Err(problem.into())
@@ -289,7 +289,7 @@ impl End<'_> {
             message: format!("{} {}", problem.code(), problem.reference()),
         };
         let form = answer::status(self.app, &self.org, &self.keys, &settings, status).await?;
-        Ok(self.visitor.deliver(form))
+        Ok(self.visitor.deliver(form, Some(&problem)))
     }
 
     /// The settings, if the address in the transaction still is the service's by metadata that counts.

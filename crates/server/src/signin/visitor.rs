@@ -12,11 +12,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use latchkey_saml::post_form::PostForm;
 use latchkey_wire::bytes::to_base64url;
-use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, FinishAnswer};
+use latchkey_wire::calls::{AGENT_HEADER, BINDING_COOKIE, FinishAnswer, RefusalAnswer};
+use latchkey_wire::code::AnyCode;
 
 use super::page;
 use crate::app::App;
-use crate::code::Own;
+use crate::code::{Code, Own};
 use crate::enroll::limits::Limited;
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
@@ -91,14 +92,24 @@ impl Visitor {
         }
     }
 
-    /// An answer for a service: JSON for the agent, a page that posts it for a browser.
+    /// An answer for a service: JSON for the agent, a page that posts it for a browser. The agent is told if it is a refusal: the
+    /// response itself is for the service to read.
     #[must_use]
-    pub fn deliver(&self, form: PostForm) -> Response {
+    pub fn deliver(&self, form: PostForm, refused: Option<&Problem>) -> Response {
         if !self.agent {
             return page::posting(&form);
         }
         let PostForm { action: destination, saml_response, relay_state } = form;
-        private(Json(FinishAnswer { destination, saml_response, relay_state }).into_response())
+        let refused = refused.map(|problem| RefusalAnswer {
+            code: match problem.code() {
+                Code::Shared(code) => code.into(),
+                own => AnyCode::Other(own.as_str().to_owned()),
+            },
+            detail: problem.words().to_owned(),
+            fix: problem.way_out().to_owned(),
+            reference: problem.reference().to_owned(),
+        });
+        private(Json(FinishAnswer { destination, saml_response, relay_state, refused }).into_response())
     }
 }
 

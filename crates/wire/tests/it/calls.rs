@@ -1,6 +1,6 @@
 //! The unsigned bodies around the messages.
 
-use latchkey_wire::calls::{MAX_TXN, NonceRequest, ProofRequest, RefusalAnswer};
+use latchkey_wire::calls::{FinishAnswer, MAX_TXN, NonceRequest, ProofRequest};
 use latchkey_wire::state::Purpose;
 use latchkey_wire::{Bytes, Code, WireError};
 
@@ -27,13 +27,15 @@ fn a_transaction_has_a_longest_form() {
 }
 
 #[test]
-fn a_problem_document_is_read_with_whatever_else_it_has() {
-    let text =
-        r#"{"type":"/docs/errors#LK-ENROLL-012","title":"t","status":403,"code":"LK-ENROLL-012","ref":"r1","fix":"f"}"#;
-    let refusal: RefusalAnswer = serde_json::from_str(text).unwrap();
-    assert_eq!(refusal.code.known(), Some(Code::Enroll012));
-    assert_eq!(refusal.reference.as_deref(), Some("r1"));
-    let newer: RefusalAnswer = serde_json::from_str(r#"{"code":"LK-NEWER-001"}"#).unwrap();
-    assert_eq!(newer.code.known(), None);
-    assert_eq!(newer.code.as_str(), "LK-NEWER-001");
+fn an_answer_to_deliver_says_whether_it_is_a_refusal() {
+    let granted: FinishAnswer = serde_json::from_str(r#"{"destination":"d","saml_response":"s","newer":1}"#).unwrap();
+    assert_eq!(granted.refused, None);
+    assert_eq!(serde_json::to_string(&granted).unwrap(), r#"{"destination":"d","saml_response":"s"}"#);
+    let refused = |code: &str| -> FinishAnswer {
+        let why = format!(r#"{{"code":"{code}","detail":"d","fix":"f","ref":"r1","title":"t"}}"#);
+        serde_json::from_str(&format!(r#"{{"destination":"d","saml_response":"s","refused":{why}}}"#)).unwrap()
+    };
+    assert_eq!(refused("LK-PROOF-020").refused.unwrap().code.known(), Some(Code::Proof020));
+    let newer = refused("LK-NEWER-001").refused.unwrap();
+    assert_eq!((newer.code.known(), newer.code.as_str(), newer.reference.as_str()), (None, "LK-NEWER-001", "r1"));
 }

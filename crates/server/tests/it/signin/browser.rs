@@ -50,7 +50,9 @@ async fn is_passive_gets_no_passive_and_never_a_page() {
     // The same for an agent whose person may not.
     let anna = world.person("anna", Level::Asserted).await;
     world.delete::<latchkey_directory::records::Entitlement>(latchkey_directory::query::Filter::all()).await;
-    let xml = world.sign_in_with(&anna, &request).await.saml();
+    let answer = world.sign_in_with(&anna, &request).await;
+    assert_eq!(answer.json()["refused"]["code"], "LK-PROOF-020");
+    let xml = answer.saml();
     assert!(xml.contains("status:NoPassive") && !xml.contains("<saml:Assertion"));
     assert_eq!(world.events("signin.saml", "refused").await, 2);
 }
@@ -280,10 +282,13 @@ async fn a_service_is_told_what_it_asked_for_in_vain_and_the_log_knows_the_devic
             xml.contains("InResponseTo=\"_request1\"") && xml.contains("LK-SAML-026") && !xml.contains("Assertion>")
         );
         assert!(!xml.contains("NoPassive"));
+        let refused = &answer.json()["refused"];
+        assert_eq!(refused["code"], "LK-SAML-026", "the agent must not take it for a success");
+        assert!(xml.contains(refused["ref"].as_str().unwrap()));
     }
-    assert!(world.sessions().await.is_empty());
+    assert!(world.sign_in(&anna).await.json().get("refused").is_none());
     let events = world.all::<AuditEvent>().await;
-    let event = events.iter().find(|event| event.action == "signin.saml").unwrap();
+    let event = events.iter().find(|event| event.outcome == "refused").unwrap();
     let shop = world.app.directory.service_record(&world.org, "shop").await.unwrap();
     assert_eq!((event.actor_kind.as_str(), &event.actor), ("device", &anna.device));
     assert_eq!(event.target, shop.id);
