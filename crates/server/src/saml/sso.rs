@@ -100,8 +100,9 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     async fn find(app: &'a App, org: &str, visitor: Visitor) -> Result<Self> {
         visitor.admit(app)?;
-        let org: OrgId = org.parse().map_err(|_| Problem::not_found())?;
-        let keys = app.keys.of(&org).await.map_err(refuse::of_error)?;
+        let counted = |problem| visitor.count(app).err().unwrap_or(problem);
+        let org: OrgId = org.parse().map_err(|_| counted(Problem::not_found()))?;
+        let keys = app.keys.of(&org).await.map_err(|error| counted(refuse::of_error(error)))?;
         Ok(Self { app, org, keys, visitor })
     }
 
@@ -126,27 +127,29 @@ impl<'a> Place<'a> {
 
     async fn begin_here(self, wanted: OwnStart) -> Result<Response> {
         let found = self.app.directory.service_record(&self.org, &wanted.service).await;
-        let known = self.known(found.map_err(refuse::of_error)?).await?;
-        let refused = |code: Code, detail: &str| {
-            let subject = known.service.id.clone();
-            Refusal { code, detail: detail.to_owned(), subject, address: self.visitor.address, actor: None }
+        let service = match found.map_err(refuse::of_error) {
+            Ok(service) => service,
+            Err(problem) => {
+                self.visitor.count(self.app)?;
+                return Err(problem);
+            }
         };
+        let known = self.known(service).await?;
+        let id = known.service.id.as_str();
         if !known.settings.idp_initiated {
-            let refusal = refused(Own::Signin003.into(), "a sign-in began here, and the service is not set up for it");
-            return Err(refusal.remember(self.app, &self.org).await);
+            let detail = "a sign-in began here, and the service is not set up for it";
+            return Err(self.remember(Own::Signin003.into(), detail, id).await?);
         }
         if known.metadata.is_expired(jiff_time(self.app.directory.now())) {
-            let refusal = refused(Code::saml("LK-SAML-015"), "the service's metadata is past its validUntil");
-            return Err(refusal.remember(self.app, &self.org).await);
+            let detail = "the service's metadata is past its validUntil";
+            return Err(self.remember(Code::saml("LK-SAML-015"), detail, id).await?);
         }
         let long = |text: &String| text.len() > MAX_OWN_RELAY_STATE || text.chars().any(char::is_control);
         if wanted.relay_state.as_ref().is_some_and(long) {
-            return Err(refused(Code::saml("LK-SAML-004"), "RelayState is too long")
-                .remember(self.app, &self.org)
-                .await);
+            return Err(self.remember(Code::saml("LK-SAML-004"), "RelayState is too long", id).await?);
         }
         let Some(acs) = known.metadata.default_acs() else {
-            return Err(refused(Code::saml("LK-SAML-031"), "no consumer address").remember(self.app, &self.org).await);
+            return Err(self.remember(Code::saml("LK-SAML-031"), "no consumer address", id).await?);
         };
         let asked = Asked::Unsolicited(Unsolicited { acs, relay_state: wanted.relay_state });
         self.go_on(known, asked).await
@@ -156,17 +159,16 @@ impl<'a> Place<'a> {
         let id = service.id.clone();
         match Known::of(&self.app.saml.parsed, service, jiff_time(self.app.directory.now())) {
             Ok(known) => Ok(known),
-            Err(unusable) => {
-                let refusal = Refusal {
-                    code: unusable.code(),
-                    detail: unusable.to_string(),
-                    subject: id,
-                    address: self.visitor.address,
-                    actor: None,
-                };
-                Err(refusal.remember(self.app, &self.org).await)
-            }
+            Err(unusable) => Err(self.remember(unusable.code(), &unusable.to_string(), &id).await?),
         }
+    }
+
+    /// Remembers a refusal of what nobody has proved. It is counted first, so that a flood of them writes nothing.
+    async fn remember(&self, code: Code, detail: &str, subject: &str) -> Result<Problem> {
+        self.visitor.count(self.app)?;
+        let (detail, subject) = (detail.to_owned(), subject.to_owned());
+        let refusal = Refusal { code, detail, subject, address: self.visitor.address, actor: None };
+        Ok(refusal.remember(self.app, &self.org).await)
     }
 
     async fn go_on(self, known: Known, asked: Asked) -> Result<Response> {
@@ -176,15 +178,8 @@ impl<'a> Place<'a> {
 
     /// A request that was refused: the service is told where it may be, otherwise a person or a program reads why.
     async fn refused(self, error: RequestError, known: Option<&Known>) -> Result<Response> {
-        self.visitor.count(self.app)?;
-        let refusal = Refusal {
-            code: Code::saml(error.code()),
-            detail: error.fault.to_string(),
-            subject: known.map(|known| known.service.id.clone()).unwrap_or_default(),
-            address: self.visitor.address,
-            actor: None,
-        };
-        let problem = refusal.remember(self.app, &self.org).await;
+        let subject = known.map(|known| known.service.id.as_str()).unwrap_or_default();
+        let problem = self.remember(Code::saml(error.code()), &error.fault.to_string(), subject).await?;
         let (Some(known), Answer::Respond { acs, in_response_to, relay_state, top, second }) = (known, &error.answer)
         else {
             return Err(problem);

@@ -132,7 +132,8 @@ fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
     };
     let now = app.seconds();
     let transaction = Transaction::begin(begin, now);
-    let txn = transaction.seal(&app.seals, home(app, &org)).map_err(of_txn)?;
+    let too_much = |error| visitor.count(app).err().unwrap_or_else(|| of_txn(error));
+    let txn = transaction.seal(&app.seals, home(app, &org)).map_err(too_much)?;
     let message = Message {
         common: Common {
             v: Version,

@@ -11,17 +11,17 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, ORIGIN};
-use latchkey_directory::OrgId;
 use latchkey_directory::records::Service;
 use latchkey_directory::refusal::Refused;
 use latchkey_directory::signin::{NotGranted, ProvenUser, Standing, Wanted};
+use latchkey_directory::{Error, OrgId};
 use latchkey_saml::authn_context::{self, EvidenceLevel};
 use latchkey_saml::metadata::ServiceMetadata;
 use latchkey_saml::names::StatusCode;
 use latchkey_wire::calls::ProofRequest;
 use latchkey_wire::epoch::{cookie_binding, txn_sha256};
 use latchkey_wire::verify::Ours;
-use latchkey_wire::{Channel, Code as Wire, Posted, Retry, Sign as _};
+use latchkey_wire::{Channel, Code as Wire, Posted, Retry, Sign as _, WireError};
 
 use super::dispatch::{home, of_txn};
 use super::refuse::{self, Answered, Refusal};
@@ -44,11 +44,21 @@ pub(super) async fn finish(
     body: Bytes,
 ) -> Result<Response> {
     visitor.admit(&app)?;
-    let org: OrgId = org.parse().map_err(|_| Problem::not_found())?;
-    let keys = app.keys.of(&org).await.map_err(refuse::of_error)?;
     is_json(&headers)?;
-    let request = ProofRequest::parse(&body).map_err(|e| Problem::of(Wire::Api001).detail(e.to_string()))?;
-    let transaction = Transaction::open(&request.txn, &app.seals, home(&app, &org), app.seconds()).map_err(of_txn)?;
+    // What is malformed, or not from here, counts against its source as a proof does that does not verify.
+    let failed = |problem: Problem| {
+        visitor.failed(&app);
+        problem
+    };
+    let org: OrgId = org.parse().map_err(|_| failed(Problem::not_found()))?;
+    let keys = app.keys.of(&org).await.map_err(|error| match error {
+        Error::NotFound { .. } => failed(Problem::not_found()),
+        other => refuse::of_error(other),
+    })?;
+    let unreadable = |e: WireError| failed(Problem::of(Wire::Api001).detail(e.to_string()));
+    let request = ProofRequest::parse(&body).map_err(unreadable)?;
+    let opened = Transaction::open(&request.txn, &app.seals, home(&app, &org), app.seconds());
+    let transaction = opened.map_err(|error| failed(of_txn(error)))?;
     let end = End { app: &app, org, keys, visitor, transaction };
     match end.redeem(&headers, &request).await {
         Ok(response) => Ok(response),
@@ -178,7 +188,7 @@ impl End<'_> {
         request: &ProofRequest,
     ) -> std::result::Result<Posted<latchkey_wire::message::Proof>, Refused> {
         let transaction = &self.transaction;
-        let unreadable = |e: latchkey_wire::WireError| Refused::new(Wire::Enroll010, format!("the proof: {e}"));
+        let unreadable = |e: WireError| Refused::new(Wire::Enroll010, format!("the proof: {e}"));
         let posted = Posted::parse_proof(&request.proof).map_err(unreadable)?;
         let said = &posted.unverified().body;
         if said.txn_sha256 != txn_sha256(&request.txn) || posted.nonce() != transaction.nonce() {
@@ -241,7 +251,8 @@ impl End<'_> {
                 (Refusal { code, detail: unfit.detail, subject: service.clone(), address, actor }, told, None)
             }
             No::Refused(refused, proof) => {
-                if refused.code == Wire::Enroll010 {
+                // That a service was deleted under way is nobody's fault who comes to it.
+                if proof.is_none() && refused.code != Wire::Proof020 {
                     self.visitor.failed(self.app);
                 }
                 let signed = match &proof {

@@ -76,7 +76,7 @@ impl Visitor {
         self.address.map_or(Ok(()), |address| app.limits.unauthenticated(address)).map_err(limited)
     }
 
-    /// Counts a proof that did not verify.
+    /// Counts what came to the end of a sign-in and was malformed, not from here, or did not verify.
     pub(super) fn failed(&self, app: &App) {
         if let Some(address) = self.address {
             app.limits.failed(address);

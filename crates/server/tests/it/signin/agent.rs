@@ -1,9 +1,13 @@
 //! The agent's channel: what a good sign-in gives, and that a proof is good for one transaction once.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use latchkey_directory::records::{Binding, Device, Membership};
+use axum::body::Body;
+use latchkey_directory::query::Filter;
+use latchkey_directory::records::{Binding, Device, Entitlement, Membership, Service};
 use latchkey_directory::services::ServiceSettings;
+use latchkey_directory::value::Blob;
 use latchkey_directory::values::{SignAlgorithm, SignWhat};
 use latchkey_wire::{Bytes, Channel, Level, epoch};
 
@@ -293,6 +297,90 @@ async fn finish_takes_json_of_a_moderate_size_only() {
     assert_eq!(world.send(post("application/json", "x".repeat(100_000))).await.status, 413);
     let rubbish = r#"{"txn":"x","proof":"y"}"#.to_owned();
     assert_eq!(world.send(post("application/json", rubbish)).await.code(), "LK-PROOF-010");
+}
+
+/// Sends the same from one address until it is not heard any more; `false` if that does not come.
+async fn is_shut_out(world: &World, from: IpAddr, mut request: impl FnMut() -> http::Request<Body>) -> bool {
+    for _ in 0..50 {
+        let mut request = request();
+        request.extensions_mut().insert(latchkey_server::serve::host::ClientAddr(from));
+        let answer = world.send(request).await;
+        if answer.status == 429 {
+            return answer.headers.contains_key("retry-after");
+        }
+        assert_ne!(answer.code(), "ok");
+    }
+    false
+}
+
+#[tokio::test]
+async fn a26_whatever_is_not_proven_counts_against_its_source() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let started = world.start(&world.request()).await;
+    let good = world.proof(&anna, &started, |_, _| ()).await;
+    let nobody = world.proof(&anna, &started, |_, proof| proof.binding_id = "nobody".into()).await;
+    let finish = |org: &str, cookie: &str, body: String| {
+        let request = http::Request::post(format!("/o/{org}/signin/finish"))
+            .header("content-type", "application/json")
+            .header("latchkey-agent", "1")
+            .header("cookie", format!("__Host-lk-b={cookie}"));
+        request.body(Body::from(body)).unwrap()
+    };
+    let said = |txn: &str, proof: &str| serde_json::json!({"txn": txn, "proof": proof}).to_string();
+    let other = "c".repeat(43);
+    let (org, cookie) = (world.org.as_str(), started.cookie.as_str());
+    for (last, (what, org, cookie, body)) in (1..).zip([
+        ("no transaction", org, cookie, said("garbage", &good)),
+        ("no members", org, cookie, "{}".into()),
+        ("no such organization", "0199c0de-0000-7000-8000-000000000000", cookie, said(&started.txn, &good)),
+        ("another cookie", org, &other, said(&started.txn, &good)),
+        ("nobody's binding", org, cookie, said(&started.txn, &nobody)),
+    ]) {
+        let from = IpAddr::from([192, 0, 2, last]);
+        // All that is forgiven is used up.
+        (0..300).for_each(|_| world.app.limits.failed(from));
+        assert!(is_shut_out(&world, from, || finish(org, cookie, body.clone())).await, "{what}");
+    }
+
+    // A page is not a proof: it shuts nobody out, but a flood of them is answered by no more than that.
+    let get = |path: String| http::Request::get(path).header("latchkey-agent", "1").body(Body::empty()).unwrap();
+    world.set::<Service>(Filter::all(), vec![Service::metadata_sha256.set(&Bytes([0; 32]))]).await;
+    world.set::<Service>(Filter::all(), vec![Service::metadata.set(&Blob(Vec::new()))]).await;
+    for (what, path) in [
+        ("no such service", world.path("saml/sso?service=nothere")),
+        ("a service of no use", world.path("saml/sso?service=wiki")),
+        ("no such organization", "/o/0199c0de-0000-7000-8000-000000000000/saml/sso?service=wiki".to_owned()),
+        ("no request", world.path("saml/sso?SAMLRequest=x")),
+    ] {
+        let from = IpAddr::from([192, 0, 2, 99]);
+        let request = || {
+            while world.app.limits.unauthenticated(from).is_ok() {}
+            get(path.clone())
+        };
+        assert!(is_shut_out(&world, from, request).await, "{what}");
+        assert!(world.app.limits.admit(from).is_ok(), "{what}: what is proven still passes");
+    }
+}
+
+#[tokio::test]
+async fn a26_a_device_that_proves_itself_shuts_no_office_out_however_often_it_is_refused() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    world.delete::<Entitlement>(Filter::all()).await;
+    let from = IpAddr::from([192, 0, 2, 1]);
+    (0..300).for_each(|_| world.app.limits.failed(from));
+    for _ in 0..5 {
+        let started = world.start(&world.request()).await;
+        let proof = world.proof(&anna, &started, |_, _| ()).await;
+        let request = http::Request::post(world.path("signin/finish"))
+            .header("content-type", "application/json")
+            .header("latchkey-agent", "1")
+            .header("cookie", format!("__Host-lk-b={}", started.cookie))
+            .extension(latchkey_server::serve::host::ClientAddr(from));
+        let body = serde_json::json!({"txn": started.txn, "proof": proof}).to_string();
+        assert_eq!(world.send(request.body(Body::from(body)).unwrap()).await.code(), "LK-PROOF-020");
+    }
 }
 
 #[tokio::test]
