@@ -11,7 +11,7 @@ use super::domains::Policy;
 use super::state::{live, reason};
 use super::text::clean;
 use super::user::{self, Claim};
-use super::{Outcome, Received, heartbeat, outcome, proof, settings};
+use super::{Outcome, Received, heartbeat, outcome, proof, replace, settings};
 use crate::Directory;
 use crate::audit::{Actor, NewEvent};
 use crate::directory::Granted;
@@ -58,6 +58,7 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
             return Err(Refused::new(Code::Enroll031, "this user key was used for another binding").into());
         };
         repeated(tx, known, &user, &claim, &policy, &by)?;
+        replace::earlier(tx, &device, &by)?;
         return Ok(outcome::of(tx, &device, &settings, None)?);
     }
 
@@ -80,6 +81,7 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
         ..new(tx, &device, body, user.id)
     };
     add(tx, &binding, &by)?;
+    replace::earlier(tx, &device, &by)?;
     let mut outcome = outcome::of(tx, &device, &settings, None)?;
     outcome.created = true;
     Ok(outcome)

@@ -499,6 +499,22 @@ async fn a_re_imaged_device_that_starts_pending_replaces_the_earlier_one_when_it
     assert_eq!(world.heartbeat(&second).await.unwrap().state, DeviceState::Registered);
 }
 
+#[tokio::test]
+async fn a_re_imaged_device_replaces_the_earlier_one_when_a_code_proves_the_claim() {
+    let world = World::new().await;
+    world.change_token(|token| token.on_known_serial = Leniency::Allow).await;
+    let mut first = Machine::new("anna").serial("SN-1234");
+    world.enroll(&mut first).await.unwrap();
+    let mut second = Machine::new("anna").serial("SN-1234");
+    world.enroll(&mut second).await.unwrap();
+    approve(&world, &second.id).await;
+    assert_eq!(world.heartbeat(&first).await.unwrap().state, DeviceState::Registered);
+    let anna = world.users().await.pop().unwrap();
+    let code_ = world.code_for(&anna, None).await;
+    world.bind(&second, &second.uk, "anna", &[code_]).await.unwrap();
+    assert_eq!(code(world.heartbeat(&first).await), Code::Device410);
+}
+
 async fn approve(world: &World, device: &str) {
     let order = Order { action: DeviceAction::Approve, force: false };
     world.directory.change_device(&Intent::of(&admin()), &world.org, device, order).await.unwrap();
