@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use latchkey_wire::{Bytes, Code};
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ use crate::agent::Prover;
 use crate::http::{Client, ClientSettings, Trust};
 use crate::problem::{Local, Problem, Result};
 use crate::proof::Signed;
+
+/// So long a place is waited for.
+const PATIENCE: Duration = Duration::from_secs(6);
 
 struct Line {
     reader: BufReader<UnixStream>,
@@ -28,10 +31,28 @@ impl Line {
         Ok(Line { reader: BufReader::new(stream) })
     }
 
+    /// A connection and its first answer. Where the service has no place for us right now, one is waited for.
+    fn begin(socket: &Path, question: &Value) -> Result<(Self, Value)> {
+        let started = Instant::now();
+        loop {
+            let mut line = Line::open(socket)?;
+            match line.ask(question) {
+                Ok(answer) => return Ok((line, answer)),
+                Err(problem) if problem.code == Local::Busy.as_str() && started.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+
     fn ask(&mut self, question: &Value) -> Result<Value> {
-        self.reader.get_mut().write_all(format!("{question}\n").as_bytes())?;
+        // A service that has no place for us says so unasked, and closes.
+        let written = self.reader.get_mut().write_all(format!("{question}\n").as_bytes());
         let mut line = String::new();
-        self.reader.read_line(&mut line)?;
+        if self.reader.read_line(&mut line)? == 0 {
+            written?;
+        }
         let answer: Value = serde_json::from_str(&line).map_err(|_| no_sense())?;
         if answer["ok"] == true {
             return Ok(answer);
@@ -63,7 +84,7 @@ fn problem(value: &Value) -> Option<Problem> {
 /// # Errors
 /// The service does not answer.
 pub fn ask_status(socket: &Path) -> Result<(Value, Option<Problem>)> {
-    let mut answer = Line::open(socket)?.ask(&json!({"op": "status"}))?;
+    let (_line, mut answer) = Line::begin(socket, &json!({"op": "status"}))?;
     let problem = problem(&answer["problem"]);
     Ok((answer["status"].take(), problem))
 }
@@ -72,6 +93,11 @@ pub fn ask_status(socket: &Path) -> Result<(Value, Option<Problem>)> {
 pub struct SocketProver {
     line: RefCell<Line>,
     trust: RefCell<Trusted>,
+}
+
+/// The question whom to trust.
+fn trust() -> Value {
+    json!({"op": "trust"})
 }
 
 /// What the service says about the issuer.
@@ -83,8 +109,7 @@ struct Trusted {
 }
 
 impl Trusted {
-    fn ask(line: &mut Line) -> Result<Self> {
-        let trust = line.ask(&json!({"op": "trust"}))?;
+    fn read(trust: &Value) -> Result<Self> {
         let list = |name: &str| trust[name].as_array().cloned().unwrap_or_default();
         let public = list("public_urls").iter().filter_map(|u| Url::parse(u.as_str()?).ok()).collect();
         let keys =
@@ -106,8 +131,8 @@ impl SocketProver {
     /// # Errors
     /// The service does not answer, or the device is not enrolled.
     pub fn new(socket: &Path) -> Result<Self> {
-        let mut line = Line::open(socket)?;
-        let trust = Trusted::ask(&mut line)?;
+        let (line, trust) = Line::begin(socket, &trust())?;
+        let trust = Trusted::read(&trust)?;
         Ok(SocketProver { line: RefCell::new(line), trust: RefCell::new(trust) })
     }
 
@@ -148,7 +173,7 @@ impl Prover for SocketProver {
     fn settle(&self, code: Code) -> Result<()> {
         let mut line = self.line.borrow_mut();
         line.ask(&json!({"op": "settle", "code": code.as_str()}))?;
-        *self.trust.borrow_mut() = Trusted::ask(&mut line)?;
+        *self.trust.borrow_mut() = Trusted::read(&line.ask(&trust())?)?;
         Ok(())
     }
 }

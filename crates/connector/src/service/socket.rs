@@ -1,13 +1,14 @@
 //! The socket: one JSON object a line, one answer a line. The kernel says who asks (security.md A20, A32, R15).
 //!
-//! Owns what a caller may ask: status, what is needed to trust the issuer, and proofs of the caller's own account. No message
-//! names an account or a user.
+//! Owns what a caller may ask: status, what is needed to trust the issuer, and proofs of the caller's own account; and how many may ask at
+//! once. No message names an account or a user.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -29,8 +30,12 @@ use crate::settings::Core;
 
 /// Longest question, bytes; a transaction and a challenge are each under 8 KiB.
 const MAX_LINE: u64 = 64 * 1024;
-/// How many callers at once.
-const MAX_CALLERS: usize = 16;
+/// How many callers at once; and of one account, so that nobody takes the places of all others.
+const MAX_CALLERS: usize = 64;
+const MAX_OF_ONE: usize = 4;
+/// So long a caller may think before its first question, and before each further one.
+const FIRST: Duration = Duration::from_secs(5);
+const FURTHER: Duration = Duration::from_secs(60);
 /// A caller may make us ask the server at most so often.
 const SETTLE_EVERY: Duration = Duration::from_secs(60);
 
@@ -71,7 +76,36 @@ struct Service {
     core: Arc<RwLock<Core>>,
     wake: Sender<Wake>,
     settled: Mutex<Option<Instant>>,
-    callers: AtomicUsize,
+    /// How many callers each uid has.
+    callers: Mutex<HashMap<u32, usize>>,
+}
+
+/// One of the places for callers; free again when dropped.
+struct Place {
+    service: Arc<Service>,
+    uid: u32,
+}
+
+impl Place {
+    fn take(service: &Arc<Service>, uid: u32) -> Option<Self> {
+        let mut callers = service.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = callers.get(&uid).copied().unwrap_or_default();
+        if own >= MAX_OF_ONE || callers.values().sum::<usize>() >= MAX_CALLERS {
+            return None;
+        }
+        callers.insert(uid, own + 1);
+        Some(Place { service: service.clone(), uid })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut callers = self.service.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = callers.get_mut(&self.uid) {
+            *own -= 1;
+        }
+        callers.retain(|_, own| *own > 0);
+    }
 }
 
 /// Opens the socket and answers it on threads of its own.
@@ -91,7 +125,7 @@ pub fn listen(path: &Path, core: Arc<RwLock<Core>>, wake: Sender<Wake>) -> Resul
     // Everybody may ask; the kernel says who it is.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
     let stop = Arc::new(AtomicBool::new(false));
-    let service = Arc::new(Service { core, wake, settled: Mutex::new(None), callers: AtomicUsize::new(0) });
+    let service = Arc::new(Service { core, wake, settled: Mutex::new(None), callers: Mutex::default() });
     let stopping = stop.clone();
     std::thread::Builder::new().name("socket".to_owned()).spawn(move || {
         for stream in listener.incoming() {
@@ -99,31 +133,25 @@ pub fn listen(path: &Path, core: Arc<RwLock<Core>>, wake: Sender<Wake>) -> Resul
                 return;
             }
             let Ok(stream) = stream else { continue };
-            let service = service.clone();
-            if service.callers.fetch_add(1, Ordering::SeqCst) >= MAX_CALLERS {
-                service.callers.fetch_sub(1, Ordering::SeqCst);
+            let Ok(uid) = socket_peercred(&stream).map(|peer| peer.uid.as_raw()) else { continue };
+            let Some(place) = Place::take(&service, uid) else {
+                let busy =
+                    Problem::local(Local::Busy, "the service has no place for another caller", "try again in a moment");
+                // What does not fit into the empty buffer of a new connection is not waited for.
+                let _ = stream.set_nonblocking(true);
+                let _ = (&stream).write_all(format!("{}\n", as_line(&busy)).as_bytes());
                 continue;
-            }
-            let spawned = std::thread::Builder::new().name("caller".to_owned()).spawn({
-                let service = service.clone();
-                move || {
-                    // A caller that goes away in the middle is its own affair.
-                    let _ = serve(&service, &stream);
-                    service.callers.fetch_sub(1, Ordering::SeqCst);
-                }
-            });
-            if spawned.is_err() {
-                service.callers.fetch_sub(1, Ordering::SeqCst);
-            }
+            };
+            // A caller that goes away in the middle is its own affair; without a thread the place is free again.
+            let _ = std::thread::Builder::new().name("caller".to_owned()).spawn(move || serve(&place, &stream));
         }
     })?;
     Ok(Door { path: path.to_owned(), stop })
 }
 
-fn serve(service: &Service, stream: &UnixStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+fn serve(Place { service, uid }: &Place, stream: &UnixStream) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(FIRST))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
-    let uid = socket_peercred(stream)?.uid.as_raw();
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -133,7 +161,7 @@ fn serve(service: &Service, stream: &UnixStream) -> std::io::Result<()> {
         }
         let complete = line.ends_with('\n');
         let answer = match serde_json::from_str::<Question>(&line) {
-            Ok(question) if complete => answer(service, uid, question).unwrap_or_else(|p| as_line(&p)),
+            Ok(question) if complete => answer(service, *uid, question).unwrap_or_else(|p| as_line(&p)),
             _ => as_line(&Problem::local(
                 Local::Usage,
                 "the question was not understood",
@@ -145,6 +173,7 @@ fn serve(service: &Service, stream: &UnixStream) -> std::io::Result<()> {
         if !complete {
             return Ok(());
         }
+        stream.set_read_timeout(Some(FURTHER))?;
     }
 }
 

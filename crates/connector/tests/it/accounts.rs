@@ -220,6 +220,30 @@ fn a20_the_socket_answers_status_and_own_proofs_and_nothing_else() {
 }
 
 #[test]
+fn a20_no_account_takes_the_places_of_the_others() {
+    use std::io::Read;
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let service = service(&cloud);
+    let connect = || std::os::unix::net::UnixStream::connect(system.socket()).unwrap();
+    // An account that says nothing, many times over.
+    let held: Vec<_> = (0..70).map(|_| connect()).collect();
+    let refused = ask(&system.socket(), "{\"op\":\"status\"}\n");
+    assert_eq!(
+        (refused["problem"]["code"].as_str(), refused["problem"]["exit"].as_u64()),
+        (Some("LK-CONN-020"), Some(7))
+    );
+    let ran = system.as_nobody(&["sign-in", &service.url("/secret")]);
+    assert_eq!(ran.exit, 0, "another account is served: {}", ran.stderr);
+    // Nor does it keep its own: who asks nothing is sent away, and a command waits that long.
+    let started = std::time::Instant::now();
+    assert!(latchkey_connector::service::ask_status(&system.socket()).is_ok());
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    let mut first = &held[0];
+    assert_eq!(first.read(&mut [0; 16]).unwrap(), 0, "closed");
+}
+
+#[test]
 fn a20_nobody_else_can_read_state_or_keys() {
     let cloud = Cloud::start();
     let system = System::start(&cloud, &anna_is_root());

@@ -77,6 +77,8 @@ codes! {
         fix "Look at the service's log; on the server, latchkey audit list --action signin.saml shows what it was sent.";
     Stopped "LK-CONN-019" 14 "The way to the page led somewhere the connector does not go.";
         fix "The message names the address; correct the service's metadata or its settings.";
+    Busy "LK-CONN-020" 7 "The connector's service has no place for another caller.";
+        fix "Try again in a moment: four commands of one account are answered at a time.";
 }
 
 impl std::fmt::Display for OnDevice {
