@@ -54,6 +54,9 @@ pub struct ServiceSettings {
     pub idp_initiated: bool,
     /// Whether consumer addresses may be plain http.
     pub allow_http: bool,
+    /// The certificate, X.509 DER in base64, whose key must have signed metadata that is given or fetched from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata_certificate: Option<String>,
 }
 
 impl Default for ServiceSettings {
@@ -65,6 +68,7 @@ impl Default for ServiceSettings {
             algorithm: SignAlgorithm::RsaSha256,
             idp_initiated: false,
             allow_http: false,
+            metadata_certificate: None,
         }
     }
 }
@@ -197,6 +201,8 @@ pub struct ServiceView {
     pub idp_initiated: bool,
     /// Whether consumer addresses may be plain http.
     pub allow_http: bool,
+    /// SHA-256 of the certificate under which its metadata must be signed, in hexadecimal.
+    pub metadata_certificate_sha256: Option<String>,
     /// The lowest evidence level.
     #[schema(value_type = u8)]
     pub min_evidence: Level,
@@ -255,6 +261,11 @@ fn service_name(text: &str) -> std::result::Result<String, FieldProblem> {
 
 fn hex(hash: &Bytes<32>) -> String {
     data_encoding::HEXLOWER.encode(&hash.0)
+}
+
+/// The fingerprint of a certificate in base64. It was decoded once when it was set; of what cannot be decoded now there is none.
+fn fingerprint(base64: &str) -> String {
+    data_encoding::BASE64.decode(base64.as_bytes()).map(|der| hex(&sha256(&der))).unwrap_or_default()
 }
 
 /// The service with this id or name.
@@ -354,6 +365,7 @@ fn views<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, services: Vec<Service>) -> Res
                 algorithm: settings.algorithm,
                 idp_initiated: settings.idp_initiated,
                 allow_http: settings.allow_http,
+                metadata_certificate_sha256: settings.metadata_certificate.as_deref().map(fingerprint),
                 min_evidence: service.min_evidence,
                 created_at: service.created_at,
                 updated_at: service.updated_at,

@@ -5,11 +5,12 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use latchkey_directory::page::{Cursor, Page};
+use latchkey_directory::patch::Patch;
 use latchkey_directory::services::{
     Described, Entitled, EntitlementView, NewService, Refreshed, ServiceChange, ServiceSettings, ServiceView,
 };
 use latchkey_directory::values::{SignAlgorithm, SignWhat};
-use latchkey_directory::{Bytes, Error, FieldProblem};
+use latchkey_directory::{Bytes, Error, FieldProblem, sha256};
 use latchkey_saml::handover::{Sheet, Target};
 use latchkey_saml::metadata::{ConsumerService, ServiceMetadata};
 use latchkey_wire::Level;
@@ -27,7 +28,7 @@ use super::query::{Changing, List, Once, Plain};
 use super::scope::{OrganizationRead, ServicesRead, ServicesWrite};
 use crate::net::fetch::Reach;
 use crate::problem::{Problem, Result};
-use crate::saml::known::{Known, SamlSettings, by_hand, http_policy};
+use crate::saml::known::{Known, SamlSettings, by_hand, certificate_setting, http_policy, read_metadata};
 use crate::saml::{idp_metadata, jiff_time, sso_url, subject};
 
 /// Services of an organization.
@@ -45,7 +46,6 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 
 /// A service, new or changed: described by `metadata`, by `metadata_url`, or by `entity_id` and `acs`. Absent fields stay, or have their default.
 #[derive(Debug, Default, Clone, Deserialize, ToSchema)]
-#[serde(default)]
 struct ServiceFields {
     /// Its name here: letters, digits, `-`, `_`, `.`.
     name: Option<String>,
@@ -75,10 +75,15 @@ struct ServiceFields {
     idp_initiated: Option<bool>,
     /// Whether consumer addresses may be plain http.
     allow_http: Option<bool>,
+    /// The certificate whose key signs its metadata, PEM or base64: metadata that is given or fetched must then be signed by it, and a
+    /// refresh needs no approval; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    metadata_certificate: Patch<String>,
 }
 
 impl ServiceFields {
-    fn settings(&self, mut settings: ServiceSettings) -> ServiceSettings {
+    fn settings(&self, mut settings: ServiceSettings, wrong: &mut Vec<FieldProblem>) -> ServiceSettings {
         let fields = self.clone();
         settings.name_id = fields.name_id.unwrap_or(settings.name_id);
         settings.attributes = fields.attributes.unwrap_or(settings.attributes);
@@ -86,6 +91,11 @@ impl ServiceFields {
         settings.algorithm = fields.algorithm.unwrap_or(settings.algorithm);
         settings.idp_initiated = fields.idp_initiated.unwrap_or(settings.idp_initiated);
         settings.allow_http = fields.allow_http.unwrap_or(settings.allow_http);
+        match fields.metadata_certificate.try_map(|text| certificate_setting(&text)) {
+            Ok(patch) => patch.apply(&mut settings.metadata_certificate),
+            Err(why) => wrong.push(FieldProblem::invalid("/metadata_certificate", format!("the certificate: {why}"))),
+        }
+        wrong.extend(SamlSettings::parse(&settings).err().into_iter().flatten());
         settings
     }
 
@@ -147,7 +157,7 @@ impl Source<'_> {
     }
 
     /// Gets the document and reads it.
-    async fn described(self, app: &Shared, reach: Reach, allow_http: bool) -> Result<Described> {
+    async fn described(self, app: &Shared, reach: Reach, settings: &ServiceSettings) -> Result<Described> {
         let refused = |e: &latchkey_saml::metadata::MetadataError| {
             Problem::of(latchkey_wire::Code::Api010).detail(e.to_string()).field(
                 self.pointer(),
@@ -158,13 +168,17 @@ impl Source<'_> {
         let (text, metadata_url) = match self {
             Self::Text(text) => (text.as_bytes().to_vec(), None),
             Self::Url(url) => (fetch(app, url, reach).await?, Some(url.to_owned())),
+            Self::Hand { .. } if settings.metadata_certificate.is_some() => {
+                let detail = "what is described by hand is not signed; give metadata, or take the certificate away";
+                return Err(Error::field("/metadata_certificate", detail).into());
+            }
             Self::Hand { entity_id, acs } => {
-                let text = by_hand(entity_id, acs, http_policy(allow_http)).map_err(|e| refused(&e))?;
+                let text = by_hand(entity_id, acs, http_policy(settings.allow_http)).map_err(|e| refused(&e))?;
                 (text.into_bytes(), None)
             }
         };
         let now = jiff_time(app.directory.now());
-        let parsed = ServiceMetadata::parse(&text, now, http_policy(allow_http)).map_err(|e| refused(&e))?;
+        let parsed = read_metadata(&text, settings, now).map_err(|e| refused(&e))?;
         Ok(describe(parsed, text, metadata_url))
     }
 }
@@ -207,8 +221,8 @@ async fn create(
     changing: Changing,
     Body(fields): Body<ServiceFields>,
 ) -> Result<Response> {
-    let settings = fields.settings(ServiceSettings::default());
-    let mut wrong = SamlSettings::parse(&settings).err().unwrap_or_default();
+    let mut wrong = Vec::new();
+    let settings = fields.settings(ServiceSettings::default(), &mut wrong);
     let entitle = fields.entitled(&mut wrong).unwrap_or_else(|| vec![Entitled::Everyone]);
     let source = fields.source(&mut wrong);
     if source.is_none() && wrong.is_empty() {
@@ -222,7 +236,7 @@ async fn create(
     let (Some(source), Some(name)) = (source, fields.name.clone()) else {
         return Err(Problem::internal("what was found complete is not"));
     };
-    let described = source.described(&app, reach(&call), settings.allow_http).await?;
+    let described = source.described(&app, reach(&call), &settings).await?;
     let min_evidence = fields.min_evidence.unwrap_or_default();
     let new = NewService { name, described, settings, min_evidence, entitle };
     let view = app.directory.create_service(&call.intent(&changing), &call.org, new).await?;
@@ -253,13 +267,13 @@ async fn change(
     let Path((_, which)) = path;
     let record = app.directory.service_record(&call.org, &which).await?;
     let before = ServiceSettings::of(&record)?;
-    let settings = fields.settings(before.clone());
-    let mut wrong = SamlSettings::parse(&settings).err().unwrap_or_default();
+    let mut wrong = Vec::new();
+    let settings = fields.settings(before.clone(), &mut wrong);
     let entitle = fields.entitled(&mut wrong);
     let source = fields.source(&mut wrong);
     invalid(wrong)?;
     let described = match source {
-        Some(source) => Some(source.described(&app, reach(&call), settings.allow_http).await?),
+        Some(source) => Some(source.described(&app, reach(&call), &settings).await?),
         None => None,
     };
     if described.is_none() && before.allow_http && !settings.allow_http {
@@ -323,7 +337,7 @@ struct FoundMetadata {
     signing_keys: Vec<String>,
 }
 
-/// Reads metadata again from where it came. A change waits for approval.
+/// Reads metadata again from where it came. A change waits for approval, unless it is signed under the certificate that is set for it.
 #[utoipa::path(post, path = "/services/{service}/refresh", tag = "services", request_body = RefreshFields, responses((status = 200, body = RefreshAnswer)))]
 async fn refresh(
     call: Call<ServicesWrite>,
@@ -339,11 +353,14 @@ async fn refresh(
         let fix = "give the new metadata: latchkey service set NAME --metadata FILE|URL";
         return Err(Error::state("the service's metadata did not come from an address", fix).into());
     };
-    let allow_http = ServiceSettings::of(&record)?.allow_http;
+    let settings = ServiceSettings::of(&record)?;
     let text = fetch(&app, url, reach(&call)).await?;
     let now = jiff_time(app.directory.now());
-    let parsed = ServiceMetadata::parse(&text, now, http_policy(allow_http))
+    let parsed = read_metadata(&text, &settings, now)
         .map_err(|e| Problem::of(crate::code::Code::saml(e.code())).detail(format!("what {url} answers: {e}")))?;
+    // A federation's key signs the metadata of many: it vouches for a change of this service, not for another in its place.
+    let vouched = settings.metadata_certificate.is_some() && parsed.entity_id == record.entity_id;
+    let approved = approved.or_else(|| vouched.then(|| sha256(&text)));
     let signing_keys = parsed.signing_keys.iter().map(latchkey_saml::keys::Certificate::fingerprint_sha256).collect();
     let described = describe(parsed, text, Some(url.clone()));
     let found = FoundMetadata { entity_id: described.entity_id.clone(), acs: described.acs.clone(), signing_keys };

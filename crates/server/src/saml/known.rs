@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use data_encoding::BASE64;
 use jiff::SignedDuration;
 use latchkey_directory::records::Service;
 use latchkey_directory::services::ServiceSettings;
@@ -12,7 +13,8 @@ use latchkey_directory::values::{SignAlgorithm, SignWhat};
 use latchkey_directory::{Bytes, FieldProblem};
 use latchkey_saml::SignatureAlgorithm;
 use latchkey_saml::attributes::Mapping;
-use latchkey_saml::metadata::{HttpPolicy, MetadataError, ServiceMetadata};
+use latchkey_saml::keys::Certificate;
+use latchkey_saml::metadata::{HttpPolicy, MetadataError, ServiceMetadata, SignaturePolicy};
 use latchkey_saml::name_id::NameIdFormat;
 use latchkey_saml::request::RequestPolicy;
 
@@ -147,6 +149,35 @@ pub const fn http_policy(allow_http: bool) -> HttpPolicy {
     if allow_http { HttpPolicy::AllowHttp } else { HttpPolicy::HttpsOnly }
 }
 
+/// Reads metadata as a service's settings ask: addresses, and the signature where a certificate is set for it (saml.md, rule 1).
+pub fn read_metadata(
+    text: &[u8],
+    settings: &ServiceSettings,
+    now: jiff::Timestamp,
+) -> Result<ServiceMetadata, MetadataError> {
+    let http = http_policy(settings.allow_http);
+    let Some(base64) = &settings.metadata_certificate else { return ServiceMetadata::parse(text, now, http) };
+    let refused = |why: String| MetadataError::Signature(why);
+    let der = BASE64.decode(base64.as_bytes()).map_err(|e| refused(format!("the metadata certificate: {e}")))?;
+    let certificate = Certificate::from_der(&der).map_err(|e| refused(e.to_string()))?;
+    if certificate.is_expired(now) {
+        return Err(refused("the metadata certificate that is set is past its end".to_owned()));
+    }
+    ServiceMetadata::parse_signed(text, SignaturePolicy::SignedBy(certificate.public_key()), now, http)
+}
+
+/// A certificate as administrators give it, PEM or bare base64, in the form in which the settings keep it.
+pub fn certificate_setting(text: &str) -> Result<String, String> {
+    let lines = text.lines().map(str::trim);
+    if lines.clone().filter(|line| line.starts_with("-----BEGIN ")).count() > 1 {
+        return Err("there is more than one in it; give the one whose key signs the metadata".to_owned());
+    }
+    let base64: String = lines.filter(|line| !line.starts_with("-----")).collect();
+    let der = BASE64.decode(base64.as_bytes()).map_err(|_| "it is neither PEM nor base64".to_owned())?;
+    Certificate::from_der(&der).map_err(|e| e.to_string())?;
+    Ok(base64)
+}
+
 /// Everything about one service.
 #[derive(Debug, Clone)]
 pub struct Known {
@@ -238,6 +269,24 @@ mod tests {
         assert_eq!(locations, acs);
         assert!(by_hand("x", &["javascript:alert(1)".to_owned()], HttpPolicy::AllowHttp).is_err());
         assert!(by_hand("x", &[], HttpPolicy::AllowHttp).is_err());
+    }
+
+    #[test]
+    fn a_certificate_is_taken_as_pem_or_bare_and_alone() {
+        let now = "2026-11-24T20:00:00Z".parse().unwrap();
+        let made = latchkey_saml::keys::generate(SignatureAlgorithm::EcdsaP256, "federation", now, 1).unwrap();
+        let bare = BASE64.encode(&made.certificate);
+        let wrapped = bare.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect::<Vec<_>>();
+        let pem = format!("-----BEGIN CERTIFICATE-----\r\n{}\r\n-----END CERTIFICATE-----\n", wrapped.join("\r\n"));
+        assert_eq!(certificate_setting(&bare), Ok(bare.clone()));
+        assert_eq!(certificate_setting(&pem), Ok(bare.clone()));
+        for wrong in [format!("{pem}{pem}"), "x".into(), String::new(), "AAAA".into()] {
+            assert!(certificate_setting(&wrong).is_err(), "{wrong}");
+        }
+        let settings = ServiceSettings { metadata_certificate: Some(bare), ..ServiceSettings::default() };
+        let later = now + SignedDuration::from_hours(2 * 366 * 24);
+        let Err(MetadataError::Signature(why)) = read_metadata(b"<x/>", &settings, later) else { panic!() };
+        assert!(why.contains("past its end"), "{why}");
     }
 
     #[test]

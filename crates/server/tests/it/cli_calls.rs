@@ -175,6 +175,7 @@ fn services() {
     let fake = Fake::start();
     fake.with("sp.xml", "<x/>");
     fake.with("rules.json", "{\"mail\": \"emails\"}");
+    fake.with("federation.pem", "PEM\n");
     each(
         &fake,
         &[
@@ -197,6 +198,17 @@ fn services() {
                 json!({"attributes": "none", "idp_initiated": false}),
             ),
             ("service refresh wiki", "POST /services/wiki/refresh", json!({})),
+            ("service refresh wiki --approve 5f1c", "POST /services/wiki/refresh", json!({"approve": "5f1c"})),
+            (
+                "service set wiki --metadata-certificate federation.pem",
+                "PATCH /services/wiki",
+                json!({"metadata_certificate": "PEM\n"}),
+            ),
+            (
+                "service set wiki --metadata-certificate ''",
+                "PATCH /services/wiki",
+                json!({"metadata_certificate": null}),
+            ),
             (
                 "service preview wiki --user anna@a.example",
                 "POST /services/wiki/preview",

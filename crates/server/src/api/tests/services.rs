@@ -1,7 +1,15 @@
 //! Services, and where their metadata is taken from.
 
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::Router;
 use axum::routing::get;
+use data_encoding::BASE64;
+use latchkey_saml::SignatureAlgorithm;
+use latchkey_saml::keys::GeneratedKey;
+use latchkey_saml::metadata::HttpPolicy;
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -97,9 +105,14 @@ async fn publisher(acs: &'static str) -> String {
     let text =
         crate::saml::known::by_hand("https://wiki.example", &[acs.to_owned()], crate::saml::known::http_policy(false));
     let text = text.unwrap();
+    serves(move || text.clone()).await
+}
+
+/// A server on loopback that answers with this.
+async fn serves(text: impl Fn() -> String + Clone + Send + Sync + 'static) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/metadata", listener.local_addr().unwrap());
-    let app = Router::new().route("/metadata", get(move || async move { text.clone() }));
+    let app = Router::new().route("/metadata", get(move || async move { text() }));
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }
@@ -145,6 +158,99 @@ async fn a_refresh_waits_until_it_is_approved() {
     assert_eq!((&applied["refresh"], &applied["acs"]), (&json!("applied"), &json!(["https://wiki.example/new"])));
     world.post(SERVICES, by_hand("shop")).await.good();
     assert_eq!(world.post(&format!("{SERVICES}/shop/refresh"), json!({})).await.refusal(), (409, "LK-API-008".into()));
+}
+
+/// Metadata with an honest signature. It is written as canonicalization would write it, so that its bytes are what is signed.
+fn signed(entity_id: &str, acs: &str, key: &GeneratedKey) -> String {
+    let head = format!(
+        "<md:EntityDescriptor xmlns:md=\"urn:oasis:names:tc:SAML:2.0:metadata\" ID=\"_m\" entityID=\"{entity_id}\">"
+    );
+    let rest = format!(
+        "<md:SPSSODescriptor protocolSupportEnumeration=\"urn:oasis:names:tc:SAML:2.0:protocol\"><md:AssertionConsumerService \
+         Binding=\"urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST\" Location=\"{acs}\" index=\"0\"></md:AssertionConsumerService>\
+         </md:SPSSODescriptor></md:EntityDescriptor>"
+    );
+    let digest = BASE64.encode(&latchkey_directory::sha256(format!("{head}{rest}").as_bytes()).0);
+    let (dsig, c14n) = ("http://www.w3.org/2000/09/xmldsig#", "http://www.w3.org/2001/10/xml-exc-c14n#");
+    let algorithm = |element: &str, uri: &str| format!("<ds:{element} Algorithm=\"{uri}\"></ds:{element}>");
+    let info = format!(
+        "<ds:SignedInfo xmlns:ds=\"{dsig}\">{}{}<ds:Reference URI=\"#_m\"><ds:Transforms>{}{}</ds:Transforms>{}\
+         <ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>",
+        algorithm("CanonicalizationMethod", c14n),
+        algorithm("SignatureMethod", key.algorithm.uri()),
+        algorithm("Transform", &format!("{dsig}enveloped-signature")),
+        algorithm("Transform", c14n),
+        algorithm("DigestMethod", "http://www.w3.org/2001/04/xmlenc#sha256"),
+    );
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.pkcs8).unwrap();
+    let value = BASE64.encode(pair.sign(&SystemRandom::new(), info.as_bytes()).unwrap().as_ref());
+    format!(
+        "{head}<ds:Signature xmlns:ds=\"{dsig}\">{info}<ds:SignatureValue>{value}</ds:SignatureValue></ds:Signature>{rest}"
+    )
+}
+
+#[tokio::test]
+async fn metadata_must_be_signed_where_a_certificate_is_set_and_then_a_refresh_needs_no_approval() {
+    let world = World::with_acme().await;
+    let now = crate::saml::jiff_time(world.app.directory.now());
+    let make = || latchkey_saml::keys::generate(SignatureAlgorithm::EcdsaP256, "federation", now, 5).unwrap();
+    let (federation, stranger) = (make(), make());
+    let certificate = BASE64.encode(&federation.certificate);
+    let (sp, acs, new) = ("https://wiki.example", "https://wiki.example/acs", "https://wiki.example/new");
+    let published = Arc::new(Mutex::new(signed(sp, acs, &federation)));
+    let publish = |text: String| *published.lock().unwrap() = text;
+    let url = serves({
+        let published = Arc::clone(&published);
+        move || published.lock().unwrap().clone()
+    })
+    .await;
+    let wiki = |text: String| json!({"name": "wiki", "metadata": text, "metadata_certificate": certificate});
+
+    // At the first look.
+    for (what, text) in [
+        ("unsigned", crate::saml::known::by_hand(sp, &[acs.to_owned()], HttpPolicy::HttpsOnly).unwrap()),
+        ("by another", signed(sp, acs, &stranger)),
+        ("altered", signed(sp, acs, &federation).replace("/acs", "/evil")),
+    ] {
+        let answer = world.post(SERVICES, wiki(text)).await;
+        assert_eq!((answer.refusal().0, answer.pointers()), (422, vec!["/metadata".to_owned()]), "{what}");
+        assert!(answer.text.contains("LK-SAML-034"), "{what}: {}", answer.text);
+    }
+    let mut hand = by_hand("wiki");
+    hand["metadata_certificate"] = certificate.clone().into();
+    assert_eq!(world.post(SERVICES, hand).await.pointers(), ["/metadata_certificate"]);
+    let mut rubbish = by_hand("wiki");
+    rubbish["metadata_certificate"] = "rubbish".into();
+    assert_eq!(world.post(SERVICES, rubbish).await.pointers(), ["/metadata_certificate"]);
+    let mut body = wiki(String::new());
+    body.as_object_mut().unwrap().remove("metadata");
+    body["metadata_url"] = url.into();
+    let made = world.post(SERVICES, body).await.good();
+    let fingerprint = data_encoding::HEXLOWER.encode(&latchkey_directory::sha256(&federation.certificate).0);
+    assert_eq!(made["metadata_certificate_sha256"], fingerprint);
+
+    // At each refresh: what does not verify is not even kept to be approved.
+    let refresh = format!("{SERVICES}/wiki/refresh");
+    for text in [signed(sp, new, &stranger), signed(sp, acs, &federation).replace("/acs", "/evil")] {
+        publish(text);
+        assert_eq!(world.post(&refresh, json!({})).await.refusal(), (400, "LK-SAML-034".into()));
+    }
+    let wiki = format!("{SERVICES}/wiki");
+    assert_eq!(world.get(&wiki).await.good()["metadata_pending_sha256"], Value::Null);
+    // What does, is taken; but not another service of the same federation in this one's place.
+    publish(signed(sp, new, &federation));
+    let applied = world.post(&refresh, json!({})).await.good();
+    assert_eq!((&applied["refresh"], &applied["acs"]), (&json!("applied"), &json!([new])));
+    publish(signed("https://other.example", "https://other.example/acs", &federation));
+    assert_eq!(world.post(&refresh, json!({})).await.good()["refresh"], "pending");
+
+    // Other changes keep it; taken away, a change waits again.
+    let kept = world.patch(&wiki, json!({"min_evidence": 1})).await.good();
+    assert_eq!(kept["metadata_certificate_sha256"], fingerprint);
+    let without = world.patch(&wiki, json!({"metadata_certificate": null})).await.good();
+    assert_eq!(without["metadata_certificate_sha256"], Value::Null);
+    publish(signed(sp, acs, &stranger));
+    assert_eq!(world.post(&refresh, json!({})).await.good()["refresh"], "pending");
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ const LISTING: Listing = Listing {
 /// Metadata goes into a JSON body of at most 1 MiB, in which quoting may make it longer.
 const METADATA_MAX: u64 = 900 * 1024;
 
+/// Far more than a certificate has.
+const CERTIFICATE_MAX: u64 = 64 * 1024;
+
 /// Verbs of `service`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum Service {
@@ -32,7 +35,17 @@ pub(crate) enum Service {
     /// Change a service; what is not named stays
     Set(SetArgs),
     /// Read metadata again from where it came
-    Refresh(Target),
+    #[command(
+        after_help = "A change waits until it is approved by its hash, which the answer names, unless it is signed under --metadata-certificate.\n\n\
+        Examples:\n  latchkey service refresh wiki\n  latchkey service refresh wiki --approve 5f1c…"
+    )]
+    Refresh {
+        #[command(flatten)]
+        target: Target,
+        /// The metadata_pending_sha256 of the change that was looked at: it takes the place of the old metadata
+        #[arg(long, value_name = "SHA256")]
+        approve: Option<String>,
+    },
     /// What the service would be told about a user
     Preview {
         #[command(flatten)]
@@ -121,6 +134,9 @@ pub(crate) struct Settings {
     /// Take https addresses only
     #[arg(long, overrides_with = "allow_http")]
     no_allow_http: bool,
+    /// The certificate, PEM, whose key must sign its metadata; "" takes it away [none]
+    #[arg(long, value_name = "FILE")]
+    metadata_certificate: Option<String>,
 }
 
 impl Settings {
@@ -130,6 +146,10 @@ impl Settings {
             Some(word @ ("basic" | "none")) => Some(Value::from(word)),
             Some(file) => Some(rules(file)?),
         };
+        let certificate = match self.metadata_certificate.as_deref() {
+            None | Some("") => self.metadata_certificate.clone(),
+            Some(file) => Some(files::read_text(file, CERTIFICATE_MAX)?),
+        };
         Ok(body
             .maybe("name_id", self.name_id.as_deref())
             .maybe("attributes", attributes)
@@ -138,7 +158,8 @@ impl Settings {
             .maybe("sign", self.sign.as_deref())
             .maybe("algorithm", self.algorithm.as_deref())
             .switch("idp_initiated", self.idp_initiated, self.no_idp_initiated)
-            .switch("allow_http", self.allow_http, self.no_allow_http))
+            .switch("allow_http", self.allow_http, self.no_allow_http)
+            .text("metadata_certificate", certificate.as_ref()))
     }
 }
 
@@ -217,7 +238,21 @@ impl Service {
                 let body = args.settings.add(args.description.add(Body::default())?)?.changes()?;
                 context.answer_with(Ask::patch(args.change.path(&one(&args.x)?), &body))
             }
-            Service::Refresh(target) => super::act(context, "services", target, "refresh"),
+            Service::Refresh { target, approve } => {
+                let path = target.change.path(&context.at(&["services", &target.x, "refresh"])?);
+                let body = Body::default().maybe("approve", approve.as_deref()).value();
+                let value = context.json(Ask::post(path, &body))?;
+                context.answer(&value);
+                if let (false, Some("pending"), Some(seen)) =
+                    (context.output.json, value["refresh"].as_str(), value["metadata_pending_sha256"].as_str())
+                {
+                    context.output.say(&format!(
+                        "It waits. If what was found is right: latchkey service refresh {} --approve {seen}",
+                        target.x
+                    ));
+                }
+                Ok(())
+            }
             Service::Preview { named, user } => {
                 let body = Body::default().with("user", user.as_str()).value();
                 context.answer_with(Ask::post(context.at(&["services", &named.x, "preview"])?, &body))
