@@ -8,6 +8,9 @@ use latchkey_wire::{Code, Retry};
 
 const BASE: Duration = Duration::from_secs(5);
 
+/// Longer than this nobody is believed who asks to be left alone: it may be a proxy.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is being retried decides the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -49,7 +52,7 @@ impl Backoff {
         let doubled = BASE.saturating_mul(1u32.checked_shl(self.failures).unwrap_or(u32::MAX));
         self.failures = self.failures.saturating_add(1);
         let window = doubled.min(path.cap());
-        retry_after.unwrap_or_default() + window.mul_f64(random.clamp(0.0, 1.0))
+        retry_after.unwrap_or_default().min(LONGEST) + window.mul_f64(random.clamp(0.0, 1.0))
     }
 
     /// It worked.

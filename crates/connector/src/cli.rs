@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 use latchkey_options::parse::split_arguments;
-use latchkey_options::{Given, OptionName, Platform, Recognized, recognize};
+use latchkey_options::{Given, OptionName, Platform, Recognized, duration, recognize};
 use url::Url;
 
 use crate::account::Directory;
@@ -303,19 +303,4 @@ fn place(state_dir: Option<PathBuf>, inputs: Inputs, is_service: bool) -> Result
             Err(Problem::local(Local::Usage, "there is no home directory to keep state in", "give --state-dir DIR"))
         }
     }
-}
-
-/// `90s 15m 12h 14d`.
-fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration; write 90s, 15m, 12h or 14d");
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..at].parse().map_err(|_| wrong())?;
-    let unit = match &text[at..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return Err(wrong()),
-    };
-    Ok(Duration::from_secs(number.saturating_mul(unit)))
 }

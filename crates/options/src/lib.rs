@@ -3,7 +3,8 @@
 //! **Owns** the table of options (name, type, default, meaning, platforms, relations), every spelling of them that a
 //! platform or the reference product uses, the parsers that turn a command line, an environment or a JSON document into
 //! [`Given`] values, the order in which sources win over each other, and the rules that are checked before a roll-out,
-//! with one message each. The JSON schema and the reference page are generated from the same table.
+//! with one message each. The JSON schema and the reference page are generated from the same table. Beside them, how the flags of both
+//! programs spell a duration.
 //!
 //! **Must not know** the server, the network, the file system or the wire protocol: a parser is handed text. Whether a
 //! token's checksum is right is the business of `latchkey-wire`; here it only has to look like a value somebody filled in.
@@ -20,6 +21,7 @@
 //! ```
 
 mod check;
+mod duration;
 mod finding;
 mod foreign;
 pub mod parse;
@@ -31,6 +33,7 @@ mod table;
 mod value;
 
 pub use check::{Purpose, check_relations};
+pub use duration::duration;
 pub use finding::{Finding, Severity};
 pub use foreign::{FOREIGN, ForeignSpec};
 pub use placeholder::{Strictness, find_placeholder};

@@ -8,6 +8,15 @@ use crate::fake_cloud::{Cloud, DOMAIN};
 use crate::program::Device;
 
 #[test]
+fn a_wait_that_no_clock_can_add_is_a_wrong_flag() {
+    let device = Device::new();
+    for arguments in [["enroll", "--wait", "999999999999999d"], ["enroll", "--wait", "18446744073709551615s"]] {
+        let ran = device.run(&arguments);
+        assert_eq!((ran.exit, ran.code().as_str()), (2, "LK-CONN-002"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_device_enrolls_and_keeps_its_files_to_itself() {
     let (cloud, device) = (Cloud::start(), Device::new());
     let ran = device.enroll(&cloud);

@@ -107,6 +107,8 @@ proptest! {
             prop_assert_eq!(last, window.mul_f64(random));
             let asked = Duration::from_secs(77);
             prop_assert!(backoff.next(path, Some(asked), random) >= asked);
+            let day = Duration::from_secs(86_400);
+            prop_assert!(backoff.next(path, Some(Duration::MAX), random) <= day + Duration::from_secs(cap));
             backoff.reset();
             prop_assert!(backoff.next(path, None, 1.0) == Duration::from_secs(5));
         }

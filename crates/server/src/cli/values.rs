@@ -1,30 +1,11 @@
-//! Values of flags as cli.md spells them: durations, moments, shares.
+//! Values of flags as cli.md spells them: moments, shares, and durations as the connector spells them too.
 //!
 //! Owns their syntax and the sentence for a wrong one. Knows no command and takes the present time as a parameter.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-
-/// `90s 15m 12h 14d`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a duration; write 90s, 15m, 12h or 14d");
-    let at = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..at].parse().map_err(|_| wrong())?;
-    let unit = match &text[at..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return Err(wrong()),
-    };
-    let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
-    // Beyond this no calendar of ours reaches, and arithmetic on times would overflow.
-    if seconds > 100 * 366 * 86400 {
-        return Err(format!("{text:?} is longer than a hundred years"));
-    }
-    Ok(Duration::from_secs(seconds))
-}
+pub(crate) use latchkey_options::duration;
 
 /// A point in time: RFC 3339, or so long before or after now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,29 +75,6 @@ mod tests {
 
     fn now() -> Timestamp {
         "2026-11-24T20:30:00Z".parse().unwrap()
-    }
-
-    #[test]
-    fn durations_have_one_number_and_one_unit() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("12h"), Ok(Duration::from_secs(43_200)));
-        assert_eq!(duration("14d"), Ok(Duration::from_secs(1_209_600)));
-        for wrong in [
-            "",
-            "5",
-            "m",
-            "5 m",
-            "5M",
-            "1h30m",
-            "-5m",
-            "5w",
-            "99999999999999999999d",
-            "18446744073709551615d",
-            "40000d",
-        ] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]
