@@ -8,7 +8,7 @@ use latchkey_options::OptionName;
 use latchkey_wire::message::{DeviceResult, Enroll, Evidence, Message, UserClaim};
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{By, sign_request};
-use latchkey_wire::{Code, DeviceState, EpochSecret, OneTimeCode};
+use latchkey_wire::{Code, DeviceState, OneTimeCode};
 
 use crate::account::Directory;
 use crate::account::{Account, Claim};
@@ -18,7 +18,7 @@ use crate::keys::Use;
 use crate::machine::{Marks, facts};
 use crate::problem::{Local, Problem, Result};
 use crate::settings::{Core, FoundToken};
-use crate::state::{Ended, Epoch, Record, State, UserRecord};
+use crate::state::{Ended, Record, State, UserRecord};
 
 /// What to enroll with.
 pub struct Request<'a> {
@@ -205,22 +205,12 @@ fn write_ahead(core: &Core, state: &mut State, request: &Request<'_>) -> Result<
     let keys = core.store.keys();
     let mut record = match state.record.take() {
         Some(record) if record.pin == request.token.pin => record,
-        _ => Record {
-            cloud_name: option(OptionName::CloudName),
-            domain: option(OptionName::UserDomain),
-            pin: request.token.pin,
-            cloud: None,
-            dk: keys.create(Use::Device)?,
-            dk_since: None,
-            dk_next: None,
-            epoch: Epoch { n: 0, e: EpochSecret::generate(), next: None },
-            device: None,
-            users: Vec::new(),
-            clock: crate::clock::ClockMark::default(),
-            last_contact_at: None,
-            token_remains_in: Vec::new(),
-            heartbeat_due: false,
-        },
+        _ => Record::new(
+            option(OptionName::CloudName),
+            option(OptionName::UserDomain),
+            request.token.pin,
+            keys.create(Use::Device)?,
+        ),
     };
     let same = |u: &UserRecord, account: &Account, claim: &Claim| u.account == *account && u.claim == claim.login_name;
     // A record that is taken over has its users already; they come back with new keys by binding.

@@ -212,6 +212,27 @@ pub struct RefusedToken {
 }
 
 impl Record {
+    /// A record of what nothing was sent for yet.
+    #[must_use]
+    pub fn new(cloud_name: String, domain: String, pin: Pin, dk: KeyRef) -> Self {
+        Record {
+            cloud_name,
+            domain,
+            pin,
+            cloud: None,
+            dk,
+            dk_since: None,
+            dk_next: None,
+            epoch: Epoch { n: 0, e: EpochSecret::generate(), next: None },
+            device: None,
+            users: Vec::new(),
+            clock: ClockMark::default(),
+            last_contact_at: None,
+            token_remains_in: Vec::new(),
+            heartbeat_due: false,
+        }
+    }
+
     /// The cloud's document, verified anew from the stored root.
     ///
     /// # Errors

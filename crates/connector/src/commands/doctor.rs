@@ -15,7 +15,7 @@ use crate::machine::Marks;
 use crate::output::Output;
 use crate::problem::{Local, Problem, Result};
 use crate::settings::{Core, device_token};
-use crate::state::{Epoch, Record, State};
+use crate::state::{Record, State};
 
 /// A build is never newer than the day it runs on.
 const BUILT_NOT_BEFORE: u64 = 1_767_225_600; // 2026-01-01
@@ -120,22 +120,7 @@ fn state_checks(core: &Core, state: &State, findings: &mut Findings) -> Option<R
         return None;
     };
     let dk = serde_json::from_value(json!("none")).ok()?;
-    Some(Record {
-        cloud_name,
-        domain,
-        pin,
-        cloud: None,
-        dk,
-        dk_since: None,
-        dk_next: None,
-        epoch: Epoch { n: 0, e: latchkey_wire::EpochSecret::generate(), next: None },
-        device: None,
-        users: Vec::new(),
-        clock: crate::clock::ClockMark::default(),
-        last_contact_at: None,
-        token_remains_in: Vec::new(),
-        heartbeat_due: false,
-    })
+    Some(Record::new(cloud_name, domain, pin, dk))
 }
 
 fn cloud_checks(core: &Core, mut record: Record, findings: &mut Findings) {

@@ -3,23 +3,18 @@
 //! Owns evidence levels, taken, known and protected users, and just-in-time creation. Judging changes nothing, so that a dry run and a
 //! refusal leave no trace; only [`Judged::settle`] writes. Must not know whether the claim came by enrollment or by binding.
 
-use std::time::Duration;
-
 use latchkey_wire::{BindingState, Code, Level, TokenId};
 
 use super::domains::{Closed, Policy};
 use crate::audit::{Actor, NewEvent};
-use crate::id::{OrgId, new_id};
+use crate::id::OrgId;
 use crate::names::LoginName;
 use crate::records::{Binding, Ceiling, Group, Membership, OneTimeCode, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
-use crate::value::Json;
+use crate::users;
 use crate::values::{UserSource, UserStatus};
-
-/// So long the name of a deleted user is not given to somebody new.
-const NAME_RESERVED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A claim.
 pub(crate) struct Claim<'a> {
@@ -196,11 +191,7 @@ fn may_be_created(
     if name.is_reserved() {
         return Err(refused(Code::Enroll025, format!("{name} is a reserved name")));
     }
-    let since = tx.now().minus(NAME_RESERVED);
-    let deleted = User::login_name
-        .eq(&name.as_str().to_owned())
-        .and(User::status.eq(&UserStatus::Deleted))
-        .and(User::deleted_at.at_least(&Some(since)));
+    let deleted = User::login_name.eq(&name.as_str().to_owned()).and(users::deleted_lately(tx.now()));
     if Org::of(tx, org).any::<User>(deleted)? {
         return Err(refused(Code::Enroll023, format!("a user {name} was deleted less than a year ago")));
     }
@@ -276,25 +267,7 @@ pub(crate) fn take(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError> 
 
 fn create(tx: &mut dyn WriteTx, org: &OrgId, name: &LoginName, terms: &Ceiling, actor: &Actor) -> Result<User, Denied> {
     let now = tx.now();
-    let user = User {
-        org: org.clone(),
-        id: new_id(now),
-        login_name: name.as_str().to_owned(),
-        login_key: name.as_str().to_owned(),
-        display_name: None,
-        given_name: None,
-        family_name: None,
-        emails: Json(Vec::new()),
-        department: None,
-        status: UserStatus::Active,
-        protected: false,
-        source: UserSource::DeviceToken,
-        attributes: Json::default(),
-        taken_at: None,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-    };
+    let user = users::bare(org, name, UserSource::DeviceToken, now);
     let mut ours = Org::of(tx, org);
     ours.add(&user)?;
     // A group that was deleted since the token was made is not made again.

@@ -19,7 +19,7 @@ use crate::values::{UserSource, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
 /// A user who was just made, with nothing known yet.
-pub(super) fn bare(org: &OrgId, name: &LoginName, source: UserSource, now: Timestamp) -> User {
+pub(crate) fn bare(org: &OrgId, name: &LoginName, source: UserSource, now: Timestamp) -> User {
     User {
         org: org.clone(),
         id: new_id(now),

@@ -4,24 +4,19 @@
 //! Every bad line is named. Must not know CSV.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::UserPatch;
-use super::change::bare;
 use super::profile::{join, login_name};
+use super::{UserPatch, bare, deleted_lately};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::records::User;
 use crate::scope::Org;
 use crate::store::WriteTx;
-use crate::values::{UserSource, UserStatus};
+use crate::values::UserSource;
 use crate::{Directory, Error, FieldProblem, Intent, Result};
-
-/// How long the name of a deleted user is reserved.
-const RESERVED: Duration = Duration::from_secs(365 * 86_400);
 
 /// So many wrong values are told; a file of another kind has one in each line.
 const MOST_TOLD: usize = 100;
@@ -93,8 +88,7 @@ impl Directory {
 }
 
 fn reserved_names(tx: &mut dyn WriteTx, org: &OrgId) -> Result<HashSet<String>> {
-    let since = tx.now().minus(RESERVED);
-    let recent = User::status.eq(&UserStatus::Deleted).and(User::deleted_at.is_below(&since).negate());
+    let recent = deleted_lately(tx.now());
     let rows: Vec<User> = Org::of(tx, org).find(recent)?;
     Ok(rows.into_iter().map(|row| row.login_name).collect())
 }

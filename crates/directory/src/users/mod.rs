@@ -8,10 +8,12 @@ mod import;
 mod profile;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use change::bare;
 pub use import::{ImportLine, Imported};
 pub use profile::{NewUser, UserPatch};
 
@@ -25,6 +27,15 @@ use crate::store::{StoreError, Tx};
 use crate::time::Timestamp;
 use crate::values::{UserSource, UserStatus};
 use crate::{Directory, Error, Result};
+
+/// So long the name of a deleted user is not given to somebody new, unless an administrator says so.
+const NAME_RESERVED: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The deleted users whose names are reserved.
+pub(crate) fn deleted_lately(now: Timestamp) -> Filter {
+    let since = Some(now.minus(NAME_RESERVED));
+    User::status.eq(&UserStatus::Deleted).and(User::deleted_at.at_least(&since))
+}
 
 /// A user, as callers see one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
