@@ -27,9 +27,9 @@ use crate::state::{Record, State, UserRecord};
 /// The device may not act, the account may not be a user, or the server refuses.
 pub fn account(core: &Core, state: &mut State, account: &Account) -> Result<()> {
     let record = enrolled(state)?;
-    let stands = record.device()?.state;
-    if stands != DeviceState::Registered {
-        return Err(proof::may_not_act(stands));
+    let device = record.device()?;
+    if device.state != DeviceState::Registered {
+        return Err(proof::may_not_act(device));
     }
     let changed = record.users.iter().any(|u| {
         u.is_live() && u.account != *account && (u.account.uid == account.uid || u.account.name == account.name)

@@ -10,7 +10,7 @@ use latchkey_wire::{BindingState, Bytes, Channel, Code, DeviceState, WireError, 
 use crate::account::Account;
 use crate::problem::{Local, Problem, Result};
 use crate::settings::Core;
-use crate::state::{Record, UserRecord};
+use crate::state::{Device, Record, UserRecord};
 
 /// Who asks, through which door.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ pub fn sign(core: &Core, record: &mut Record, challenge: &str, context: &Context
 
     let device = record.device()?;
     if device.state != DeviceState::Registered {
-        return Err(may_not_act(device.state));
+        return Err(may_not_act(device));
     }
     let user = user_of(record, context.account)?;
     let Some(binding) = &user.binding else {
@@ -64,6 +64,7 @@ pub fn sign(core: &Core, record: &mut Record, challenge: &str, context: &Context
         let mut problem = Problem::of(Code::Proof022).because(format!("the binding is {}", binding.state));
         if binding.state == BindingState::Pending {
             problem.exit = 11;
+            problem.fix = format!("latchkey binding approve {}", binding.id);
         }
         return Err(problem);
     }
@@ -142,9 +143,12 @@ fn check(
 }
 
 /// The problem of a device that is not registered: exit 11 where it waits for an administrator, else 12.
-pub(crate) fn may_not_act(state: DeviceState) -> Problem {
-    let problem = Problem::of(Code::Proof022).because(format!("the device is {state}"));
-    if state == DeviceState::Pending { Problem { exit: 11, ..problem } } else { problem }
+pub(crate) fn may_not_act(device: &Device) -> Problem {
+    let problem = Problem::of(Code::Proof022).because(format!("the device is {}", device.state));
+    match device.state {
+        DeviceState::Pending => Problem { exit: 11, fix: format!("latchkey device approve {}", device.id), ..problem },
+        _ => problem,
+    }
 }
 
 /// The one binding of this account. All three parts of it must be as they were when it was bound.

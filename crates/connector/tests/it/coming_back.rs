@@ -51,6 +51,8 @@ fn an_ended_binding_whose_successor_waits_is_reported_as_waiting() {
     cloud.faults(|f| f.bindings_wait = true);
     let ran = device.run(&["sign-in", &page.url("/secret")]);
     assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-PROOF-022"), "{}", ran.stderr);
+    let waiting = cloud.device().bindings.last().unwrap().0.id.clone();
+    assert!(ran.stderr.contains(&format!("fix: latchkey binding approve {waiting}")), "{}", ran.stderr);
     let ran = device.enroll(&cloud);
     assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-ENROLL-032"), "{}", ran.stderr);
     assert_eq!(ran.json()["user"]["state"], "pending");
@@ -101,6 +103,7 @@ fn a_sign_in_too_asks_for_adoption_and_says_that_it_waits() {
     forget(&cloud);
     let ran = device.run(&["sign-in", &page.url("/secret")]);
     assert_eq!((ran.exit, ran.code().as_str()), (11, "LK-PROOF-022"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fix: latchkey device approve dev-1"), "{}", ran.stderr);
     assert_eq!(cloud.device().state, DeviceState::Pending);
 }
 
