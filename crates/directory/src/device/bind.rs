@@ -87,15 +87,16 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     Ok(outcome)
 }
 
-/// Whether an administrator ended a binding of this user on this device: a claim alone does not undo that.
+/// Whether a binding of this user on this device was ended by an administrator, or by the replay of what one did: a claim alone does not
+/// undo that. One that only got another key after a release is no end.
 fn was_sent_away(tx: &mut dyn WriteTx, device: &Device, user: Option<&User>) -> Result<bool, StoreError> {
     let Some(user) = user else { return Ok(false) };
     let ended = Binding::device_id
         .eq(&device.id)
         .and(Binding::user_id.eq(&user.id))
-        .and(Binding::state.eq(&BindingState::Ended))
-        .and(Binding::state_reason.is(&reason::ADMINISTRATOR.to_owned()));
-    Org::of(tx, &device.org).any::<Binding>(ended)
+        .and(Binding::state.eq(&BindingState::Ended));
+    let ended = Org::of(tx, &device.org).find::<Binding>(ended)?;
+    Ok(ended.iter().any(|binding| binding.state_reason.as_deref() != Some(reason::REBIND)))
 }
 
 /// Keeps a new binding, with its event.

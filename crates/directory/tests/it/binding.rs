@@ -48,9 +48,13 @@ async fn whom_an_administrator_sent_away_comes_back_by_an_approval() {
     world.change_token(|token| token.on_second_device = Leniency::Allow).await;
     let machine = world.enrolled("anna").await;
     let intent = Intent::of(&admin());
-    let old = world.bindings(&machine.id).await.pop().unwrap();
+    let mut old = world.bindings(&machine.id).await.pop().unwrap();
     world.directory.remove_binding(&intent, &world.org, &old.id).await.unwrap();
     assert_eq!(code(world.bind(&machine, &machine.uk, "anna", &[]).await), Code::Enroll031, "the old key is given up");
+    // The same where a restored store was told of it.
+    old = world.bindings(&machine.id).await.pop().unwrap();
+    old.state_reason = Some("replayed".into());
+    world.put(old.clone()).await;
     let outcome = world.bind(&machine, &P256Key::generate(), "anna", &[]).await.unwrap();
     let new = outcome.bindings.iter().find(|b| b.id != old.id).unwrap();
     assert_eq!(new.state, BindingState::Pending);
