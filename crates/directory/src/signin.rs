@@ -27,7 +27,7 @@ pub const SESSION_LIFETIME: std::time::Duration = std::time::Duration::from_secs
 /// `last_used_at` and `last_seen_at` are for people: they are not written anew within this time, so that most sign-ins change no such row.
 const SEEN_EVERY: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
-/// A proof whose signature was verified with the user key of the binding it names. Made by [`Directory::verify_proof`] only.
+/// A proof whose signature was verified with the user key of the binding it names, and which names that binding's device. Made by [`Directory::verify_proof`] only.
 #[derive(Debug)]
 pub struct ProvenUser {
     proof: Verified<Proof>,
@@ -151,6 +151,11 @@ impl Directory {
         let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "no binding has the id in the proof"))?;
         let key = binding.user_key.read()?;
         let proof = posted.verify(|_| Ok::<_, NoKey>(key.clone())).map_err(unsound)?;
+        // The key speaks for its own device only: what is remembered from here on stands under that one's id, not under one of the
+        // sender's making.
+        if proof.body().device_id != binding.device_id {
+            return Err(Refused::new(Code::Device404, "the proof names another device than its binding's").into());
+        }
         let gone = || Refused::new(Code::Proof020, "the service was deleted in the meantime");
         Ok((ProvenUser { proof, uk: binding.uk }, service.ok_or_else(gone)?))
     }

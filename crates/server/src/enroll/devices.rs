@@ -82,7 +82,8 @@ type Call = (State<Arc<App>>, Path<String>, Extension<ClientAddr>, HeaderMap, By
 async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
     let (State(app), Path(org), Extension(ClientAddr(client)), headers, body) = call;
     let app = &app;
-    app.limits.admit(client).map_err(limited)?;
+    // Held until the device has proved itself.
+    let _turn = app.limits.admit(client).await.map_err(limited)?;
     content_type(&headers, latchkey_wire::calls::JOSE_JSON)?;
     let unproven = Unproven { app, client, action: T::ACTION };
     let posted = match Posted::<T>::parse(&body) {
@@ -136,10 +137,12 @@ async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
     Ok((asked, Received { message, dk, nonce, address: Some(client) }))
 }
 
-/// A device that enrolled after the backup which this store was restored from signs with the key of a certificate that is our own.
+/// A device that enrolled after the backup which this store was restored from signs with the key of a certificate that is our own, and names
+/// itself as that does: an id of its own making would fill log and disk under that name.
 async fn vouched_for<T: DeviceRequest>(app: &App, org: &OrgId, body: &T, dk: Thumbprint) -> Result<Option<KnownKey>> {
     let keys = app.keys.of(org).await.map_err(unavailable)?;
-    let own = body.own_certificate(&keys.device_ca_published).filter(|own| own.key.thumbprint() == dk);
+    let own = body.own_certificate(&keys.device_ca_published);
+    let own = own.filter(|own| own.key.thumbprint() == dk && own.extension.device_id == body.device_id());
     Ok(own.map(|own| KnownKey { device_id: body.device_id().to_owned(), dk, key: own.key }))
 }
 

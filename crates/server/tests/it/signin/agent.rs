@@ -172,6 +172,28 @@ async fn a20_nobody_signs_for_somebody_else() {
     assert!(world.sessions().await.is_empty());
 }
 
+/// Who proved to be one device could otherwise write events about any other, and as many as it can think of names.
+#[tokio::test]
+async fn a_refused_proof_names_the_device_of_its_key_and_no_other() {
+    let world = World::new().await;
+    let ben = world.person("ben", Level::Asserted).await;
+    let started = world.start(&world.request()).await;
+    for invented in 0..20 {
+        let name = format!("{invented}{}", "x".repeat(300));
+        let proof = world.proof(&ben, &started, |_, proof| proof.device_id.clone_from(&name)).await;
+        assert_eq!(world.finish(&started, &proof).await.code(), "LK-DEVICE-404");
+    }
+    let events = world.all::<latchkey_directory::audit::AuditEvent>().await;
+    let refused: Vec<_> = events.iter().filter(|event| event.action == "signin.saml").collect();
+    assert_eq!(refused.len(), 1, "one a minute, whatever was named");
+    assert!(!format!("{refused:?}").contains("xxx"), "{refused:?}");
+    // What the binding's device is refused for stands under its name.
+    world.set::<Device>(Device::id.eq(&ben.device), vec![Device::cur.set(&7)]).await;
+    assert_eq!(world.sign_in(&ben).await.code(), "LK-PROOF-021");
+    let events = world.all::<latchkey_directory::audit::AuditEvent>().await;
+    assert_eq!(events.iter().filter(|event| event.actor == ben.device).count(), 1);
+}
+
 #[tokio::test]
 async fn an_old_epoch_renews_first_and_the_one_before_counts_while_it_lives() {
     let world = World::new().await;
