@@ -31,6 +31,7 @@ use super::Shared;
 use super::client_key::{ClientKey, Used, claimed, verify};
 use super::clients::secret;
 use crate::code::{Code, Own};
+use crate::enroll::limits::Limited;
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
 
@@ -126,22 +127,30 @@ impl IntoResponse for Refusal {
     responses((status = 200, body = AccessTokenAnswer<'static>)))]
 async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Request) -> Response {
     let client = request.extensions().get::<ClientAddr>().map(|address| address.0);
-    // Whoever guesses is not heard for a while.
-    if let Some(limited) = client.and_then(|client| app.limits.admit(client).err()) {
-        return Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()).into_response();
-    }
+    let _turn = match client {
+        Some(client) => match app.limits.admit(client).await {
+            Ok(turn) => Some(turn),
+            Err(too_often) => return limited(too_often).into_response(),
+        },
+        None => None,
+    };
     match grant(&app, &org, request).await {
         Ok(response) => response,
-        Err(refusal) => remembered(&app, &org, client, refusal).await.into_response(),
+        // Whoever guesses is told only to stay away, after a while.
+        Err(refusal) => match refusal.reason.as_ref().and(client).map(|client| app.limits.failed(client)) {
+            Some(Err(too_often)) => limited(too_often).into_response(),
+            _ => remembered(&app, &org, client, refusal).await.into_response(),
+        },
     }
 }
 
-/// Counts a client that was not accepted against its source, and keeps why in the audit log.
+fn limited(too_often: Limited) -> Problem {
+    Problem::of(Own::Api014).retry_after(too_often.retry_after_seconds())
+}
+
+/// Keeps in the audit log why a client was not accepted.
 async fn remembered(app: &Shared, org: &str, client: Option<IpAddr>, refusal: Refusal) -> Refusal {
     let Some(reason) = refusal.reason.clone() else { return refusal };
-    if let Some(client) = client {
-        app.limits.failed(client);
-    }
     // An organization that is not there has no log.
     let Ok(organization) = super::caller::find(app, org).await else { return refusal };
     let address = client.map(|client| client.to_canonical().to_string());

@@ -31,8 +31,9 @@ pub(super) async fn well_known(
     Extension(ClientAddr(client)): Extension<ClientAddr>,
     asked: std::result::Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response> {
-    let limited = app.limits.admit(client).and_then(|()| app.limits.unauthenticated(client));
-    limited.map_err(|limited| Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()))?;
+    app.limits
+        .unauthenticated(client)
+        .map_err(|limited| Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()))?;
     let Query(Asked { domain }) =
         asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
     let not_here = || Problem::of(Code::Cloud001);

@@ -169,11 +169,13 @@ pub(super) struct Unproven<'a> {
 }
 
 impl Unproven<'_> {
-    /// A refusal: a code, a reference, and not a word about why. Counts against the source.
+    /// A refusal: a code, a reference, and not a word about why. Counts against the source; one that failed too often is told only that.
     pub(super) async fn refuse(&self, org: Option<&OrgId>, code: Code, reason: impl ToString) -> Problem {
         let reason = reason.to_string();
-        self.app.limits.failed(self.client);
         let problem = Problem::of(code).reason(&reason);
+        if let Err(too_often) = self.app.limits.failed(self.client) {
+            return limited(too_often).reason(reason);
+        }
         // A nonce that has died on the way is everyday life and no event.
         let Some(org) = org.filter(|_| code != Code::Nonce001) else { return problem };
         let address = Some(self.client.to_canonical().to_string());

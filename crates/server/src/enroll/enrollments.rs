@@ -31,7 +31,7 @@ pub(super) async fn enrollments(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    app.limits.admit(client).map_err(limited)?;
+    let _turn = app.limits.admit(client).await.map_err(limited)?;
     content_type(&headers, latchkey_wire::calls::JOSE_JSON)?;
     let unproven = Unproven { app: &app, client, action: ACTION };
     let posted = match Posted::<Enroll>::parse(&body) {

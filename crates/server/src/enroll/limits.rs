@@ -3,11 +3,14 @@
 //! Owns counting per source address: what failed and what was asked without proof. Must not know what a request was, nor which address
 //! counts behind a proxy. Each node counts for itself; the limits of a token are counted in the store, exactly.
 //!
-//! Good requests are never counted against an address: twenty thousand machines behind one address must enroll.
+//! Good requests are never counted against an address: twenty thousand machines behind one address must enroll, also while another machine
+//! there does nothing but fail. So a source that failed too often is still heard, a few of its requests at a time, and only what fails again is
+//! told to stay away, at no more than the cost of having looked.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -15,9 +18,17 @@ use governor::clock::{Clock, DefaultClock, Reference};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many sources are remembered each on its own; beyond, they share counters by network.
 const MAX_SOURCES: usize = 65_536;
+
+/// So many requests of shut-out sources are looked at at once, of all those sources together.
+const SHUT_OUT_AT_ONCE: usize = 8;
+
+/// So long a request of a shut-out source waits for that: what fails is over in a millisecond or two, so whoever is honest among many gets
+/// a turn.
+const SHUT_OUT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The number of entries is looked at once in so many requests.
 const LOOK_EVERY: u32 = 256;
@@ -66,10 +77,12 @@ impl Limited {
 
 /// Who asks, as far as an address tells: an IPv4 address, or the /64 that one IPv6 host commands anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
-    fn of(address: IpAddr) -> Self {
+    /// The source of this address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => Self(prefix(v6, 64).into()),
             v4 => Self(v4),
@@ -94,9 +107,20 @@ fn prefix(v6: Ipv6Addr, length: u32) -> Ipv6Addr {
 pub struct SourceLimits<C: Clock = DefaultClock> {
     unauthenticated: Bounded<C>,
     failures: Bounded<C>,
-    /// Sources that failed too often, and until when they are not heard. Forgetting one early forgives it, no more.
+    /// Sources that failed too often, and until when they wait for a turn. Forgetting one early forgives it, no more.
     shut_out: moka::sync::Cache<Source, C::Instant>,
+    /// The turns of shut-out sources.
+    turns: Arc<Semaphore>,
+    /// So long they wait for one.
+    patience: Duration,
     clock: C,
+}
+
+/// A request that is looked at. One of a shut-out source holds its turn until this is dropped.
+#[derive(Debug)]
+#[must_use = "the turn ends when this is dropped"]
+pub struct Admitted {
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for SourceLimits {
@@ -117,23 +141,37 @@ where
             unauthenticated: Bounded::new(quotas.unauthenticated, clock.clone()),
             failures: Bounded::new(quotas.failures, clock.clone()),
             shut_out: moka::sync::Cache::new(MAX_SOURCES as u64),
+            turns: Arc::new(Semaphore::new(SHUT_OUT_AT_ONCE)),
+            patience: SHUT_OUT_PATIENCE,
             clock,
         }
     }
 
-    /// Whether a request from there is looked at at all. Counts nothing; call it first, before anything costly.
+    /// Lets a request in, call it first, before anything costly. Counts nothing. A shut-out source waits for its turn.
     ///
     /// # Errors
-    /// [`Limited`] while the source has failed too often.
-    pub fn admit(&self, from: IpAddr) -> Result<(), Limited> {
-        let source = Source::of(from);
-        let Some(until) = self.shut_out.get(&source) else { return Ok(()) };
-        let now = self.clock.now();
-        if now >= until {
-            self.shut_out.invalidate(&source);
-            return Ok(());
+    /// [`Limited`] for a shut-out source when there was no turn in time.
+    pub async fn admit(&self, from: IpAddr) -> Result<Admitted, Limited> {
+        let Some(until) = self.shut_out_until(from) else { return Ok(Admitted { _turn: None }) };
+        let turn = tokio::time::timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await;
+        match turn {
+            Ok(Ok(turn)) => Ok(Admitted { _turn: Some(turn) }),
+            _ => Err(self.limited(until)),
         }
-        Err(Limited { retry_after: until.duration_since(now).into() })
+    }
+
+    fn shut_out_until(&self, from: IpAddr) -> Option<C::Instant> {
+        let source = Source::of(from);
+        let until = self.shut_out.get(&source)?;
+        if self.clock.now() >= until {
+            self.shut_out.invalidate(&source);
+            return None;
+        }
+        Some(until)
+    }
+
+    fn limited(&self, until: C::Instant) -> Limited {
+        Limited { retry_after: until.duration_since(self.clock.now()).into() }
     }
 
     /// Counts a request that needs no proof.
@@ -141,17 +179,20 @@ where
     /// # Errors
     /// [`Limited`] if there were too many; then it is not counted.
     pub fn unauthenticated(&self, from: IpAddr) -> Result<(), Limited> {
-        let checked = self.unauthenticated.count(Source::of(from));
-        checked.map_err(|until| Limited { retry_after: until.duration_since(self.clock.now()).into() })
+        self.unauthenticated.count(Source::of(from)).map_err(|until| self.limited(until))
     }
 
-    /// Counts a failure: what did not verify, was malformed, or named what is not there. From the first that is too many on, the source
-    /// is not heard until it could fail once more.
-    pub fn failed(&self, from: IpAddr) {
+    /// Counts a failure: what did not verify, was malformed, or named what is not there.
+    ///
+    /// # Errors
+    /// [`Limited`] from the first that is too many on, until the source may fail once more: then the answer is that it should stay away, and
+    /// nothing about the failure is kept.
+    pub fn failed(&self, from: IpAddr) -> Result<(), Limited> {
         let source = Source::of(from);
-        if let Err(until) = self.failures.count(source) {
+        self.failures.count(source).map_err(|until| {
             self.shut_out.insert(source, until);
-        }
+            self.limited(until)
+        })
     }
 }
 
@@ -218,28 +259,36 @@ mod tests {
 
     const HERE: &str = "192.0.2.1";
 
-    #[test]
-    fn a26_who_fails_too_often_is_not_heard_for_a_while() {
+    #[tokio::test]
+    async fn a26_who_fails_too_often_is_told_to_stay_away_and_heard_all_the_same() {
         let (limits, clock) = limits();
+        let limits = SourceLimits { patience: Duration::from_millis(100), ..limits };
         for _ in 0..3 {
-            limits.failed(ip(HERE));
-            assert_eq!(limits.admit(ip(HERE)), Ok(()));
+            assert_eq!(limits.failed(ip(HERE)), Ok(()));
         }
-        limits.failed(ip(HERE));
-        let limited = limits.admit(ip(HERE)).unwrap_err();
+        let limited = limits.failed(ip(HERE)).unwrap_err();
         assert_eq!((limited.retry_after, limited.retry_after_seconds()), (Duration::from_secs(1), 1));
-        assert_eq!(limits.admit(ip("192.0.2.2")), Ok(()));
+        // Whoever proves something comes through, but not all of them at once.
+        let mut turns = Vec::new();
+        for _ in 0..SHUT_OUT_AT_ONCE {
+            turns.push(limits.admit(ip(HERE)).await.unwrap());
+        }
+        assert!(limits.admit(ip(HERE)).await.is_err(), "no turn in time");
+        assert!(limits.admit(ip("192.0.2.2")).await.is_ok(), "others need none");
+        let (waited, ()) = tokio::join!(limits.admit(ip(HERE)), async { drop(turns.pop()) });
+        assert!(waited.is_ok(), "the next turn");
         clock.advance(Duration::from_millis(999));
-        assert!(limits.admit(ip(HERE)).is_err());
+        assert!(limits.failed(ip(HERE)).is_err());
         clock.advance(Duration::from_millis(1));
-        assert_eq!(limits.admit(ip(HERE)), Ok(()));
+        assert_eq!(limits.shut_out_until(ip(HERE)), None, "forgiven");
+        assert_eq!(limits.failed(ip(HERE)), Ok(()));
     }
 
-    #[test]
-    fn good_requests_count_for_nothing_however_many() {
+    #[tokio::test]
+    async fn good_requests_count_for_nothing_however_many() {
         let (limits, _) = limits();
         for _ in 0..20_000 {
-            assert_eq!(limits.admit(ip(HERE)), Ok(()));
+            assert!(limits.admit(ip(HERE)).await.is_ok());
         }
     }
 
@@ -250,7 +299,7 @@ mod tests {
             assert_eq!(limits.unauthenticated(ip(HERE)), Ok(()));
         }
         assert_eq!(limits.unauthenticated(ip(HERE)).unwrap_err().retry_after, Duration::from_secs(1));
-        assert_eq!(limits.admit(ip(HERE)), Ok(()), "what is proven still passes");
+        assert_eq!(limits.failed(ip(HERE)), Ok(()), "failures are another count");
         clock.advance(Duration::from_secs(1));
         assert_eq!(limits.unauthenticated(ip(HERE)), Ok(()));
         assert!(limits.unauthenticated(ip(HERE)).is_err());
@@ -260,12 +309,11 @@ mod tests {
     fn an_address_written_otherwise_and_a_neighbour_in_the_same_64_are_the_same_source() {
         let (limits, _) = limits();
         for _ in 0..4 {
-            limits.failed(ip(HERE));
-            limits.failed(ip("2001:db8:1:2::1"));
+            let _ = (limits.failed(ip(HERE)), limits.failed(ip("2001:db8:1:2::1")));
         }
-        assert!(limits.admit(ip("::ffff:192.0.2.1")).is_err());
-        assert!(limits.admit(ip("2001:db8:1:2:ffff::9")).is_err());
-        assert_eq!(limits.admit(ip("2001:db8:1:3::1")), Ok(()));
+        assert!(limits.shut_out_until(ip("::ffff:192.0.2.1")).is_some());
+        assert!(limits.shut_out_until(ip("2001:db8:1:2:ffff::9")).is_some());
+        assert!(limits.shut_out_until(ip("2001:db8:1:3::1")).is_none());
     }
 
     #[test]

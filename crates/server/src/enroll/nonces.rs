@@ -27,17 +27,13 @@ pub(super) async fn nonces(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    app.limits.admit(client).and_then(|()| app.limits.unauthenticated(client)).map_err(limited)?;
+    // There is nothing to prove yet, and an honest device needs one before it can prove anything: a source that failed elsewhere is heard.
+    app.limits.unauthenticated(client).map_err(limited)?;
     answer::content_type(&headers, "application/json")?;
-    let asked = NonceRequest::parse(&body).map_err(|e| {
-        app.limits.failed(client);
-        Problem::of(Code::Api001).detail(e.to_string())
-    })?;
+    let wrong = |problem: Problem| app.limits.failed(client).map_or_else(limited, |()| problem);
+    let asked = NonceRequest::parse(&body).map_err(|e| wrong(Problem::of(Code::Api001).detail(e.to_string())))?;
     let org: OrgId = org.parse().map_err(|_| Problem::of(Code::Device404))?;
-    let keys = app.keys.of(&org).await.map_err(|error| {
-        app.limits.failed(client);
-        unavailable(error)
-    })?;
+    let keys = app.keys.of(&org).await.map_err(|error| wrong(unavailable(error)))?;
     let now = app.directory.now();
     let payload = NoncePayload::new(asked.purpose, asked.thumbprint, &asked.id, now.seconds())
         .map_err(|e| Problem::of(Code::Api001).detail(e.to_string()))?;

@@ -19,6 +19,7 @@ use super::known::Known;
 use super::{jiff_time, sso_url};
 use crate::app::{App, OrgKeys};
 use crate::code::{Code, Own};
+use crate::enroll::limits::Admitted;
 use crate::problem::{Problem, Result};
 use crate::signin::dispatch::{self, Begun};
 use crate::signin::refuse::{self, Refusal};
@@ -95,15 +96,17 @@ struct Place<'a> {
     org: OrgId,
     keys: Arc<OrgKeys>,
     visitor: Visitor,
+    /// Where too much failed, one's turn to be heard.
+    _turn: Option<Admitted>,
 }
 
 impl<'a> Place<'a> {
     async fn find(app: &'a App, org: &str, visitor: Visitor) -> Result<Self> {
-        visitor.admit(app)?;
+        let turn = visitor.admit(app).await?;
         let counted = |problem| visitor.count(app).err().unwrap_or(problem);
         let org: OrgId = org.parse().map_err(|_| counted(Problem::not_found()))?;
         let keys = app.keys.of(&org).await.map_err(|error| counted(refuse::of_error(error)))?;
-        Ok(Self { app, org, keys, visitor })
+        Ok(Self { app, org, keys, visitor, _turn: turn })
     }
 
     async fn request(self, incoming: std::result::Result<IncomingRequest, Fault>) -> Result<Response> {

@@ -43,13 +43,10 @@ pub(super) async fn finish(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    visitor.admit(&app)?;
+    let _turn = visitor.admit(&app).await?;
     is_json(&headers)?;
     // What is malformed, or not from here, counts against its source as a proof does that does not verify.
-    let failed = |problem: Problem| {
-        visitor.failed(&app);
-        problem
-    };
+    let failed = |problem: Problem| visitor.failed(&app).err().unwrap_or(problem);
     let org: OrgId = org.parse().map_err(|_| failed(Problem::not_found()))?;
     let keys = app.keys.of(&org).await.map_err(|error| match error {
         Error::NotFound { .. } => failed(Problem::not_found()),
@@ -253,7 +250,7 @@ impl End<'_> {
             No::Refused(refused, proof) => {
                 // That a service was deleted under way is nobody's fault who comes to it.
                 if proof.is_none() && refused.code != Wire::Proof020 {
-                    self.visitor.failed(self.app);
+                    self.visitor.failed(self.app)?;
                 }
                 let signed = match &proof {
                     Some(proof) => self.sign(proof, &refused).await,

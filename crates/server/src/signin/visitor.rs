@@ -18,7 +18,7 @@ use latchkey_wire::code::AnyCode;
 use super::page;
 use crate::app::App;
 use crate::code::{Code, Own};
-use crate::enroll::limits::Limited;
+use crate::enroll::limits::{Admitted, Limited};
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
 
@@ -65,9 +65,10 @@ fn binding_cookie(headers: &HeaderMap) -> Option<String> {
 }
 
 impl Visitor {
-    /// Whether this visitor is heard at all: not while too much came from there that did not verify.
-    pub(crate) fn admit(&self, app: &App) -> Result<(), Problem> {
-        self.address.map_or(Ok(()), |address| app.limits.admit(address)).map_err(limited)
+    /// Lets this visitor in; where too much came that did not verify, one after the other.
+    pub(crate) async fn admit(&self, app: &App) -> Result<Option<Admitted>, Problem> {
+        let Some(address) = self.address else { return Ok(None) };
+        app.limits.admit(address).await.map(Some).map_err(limited)
     }
 
     /// Counts what was asked without proof and led to no challenge: a page, a faulty request. A service that is set up wrongly sends
@@ -76,11 +77,10 @@ impl Visitor {
         self.address.map_or(Ok(()), |address| app.limits.unauthenticated(address)).map_err(limited)
     }
 
-    /// Counts what came to the end of a sign-in and was malformed, not from here, or did not verify.
-    pub(super) fn failed(&self, app: &App) {
-        if let Some(address) = self.address {
-            app.limits.failed(address);
-        }
+    /// Counts what came to the end of a sign-in and was malformed, not from here, or did not verify; after too much of it the answer is 429
+    /// and nothing else.
+    pub(super) fn failed(&self, app: &App) -> Result<(), Problem> {
+        self.address.map_or(Ok(()), |address| app.limits.failed(address)).map_err(limited)
     }
 
     /// The cookie to bind a transaction to, and whether it is new and has to be set.

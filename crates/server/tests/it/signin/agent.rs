@@ -439,3 +439,43 @@ async fn a26_proofs_that_do_not_verify_shut_their_address_out_and_no_other() {
         "a flood fills no disk: one event a network and minute"
     );
 }
+
+#[tokio::test]
+async fn a26_who_proves_something_is_heard_also_from_an_address_that_is_shut_out() {
+    let world = World::new().await;
+    let anna = world.person("anna", Level::Asserted).await;
+    let here = |request: http::request::Builder, body: String| {
+        let client = latchkey_server::serve::host::ClientAddr([192, 0, 2, 1].into());
+        world.send(request.extension(client).body(axum::body::Body::from(body)).unwrap())
+    };
+    let finish = |started: &super::world::Started, proof: &str| {
+        let request = http::Request::post(world.path("signin/finish"))
+            .header("content-type", "application/json")
+            .header("latchkey-agent", "1")
+            .header("cookie", format!("__Host-lk-b={}", started.cookie));
+        here(request, serde_json::json!({"txn": started.txn, "proof": proof}).to_string())
+    };
+    let started = world.start(&world.request()).await;
+    let mut tries = 0;
+    while finish(&started, "a.b.c").await.status != 429 {
+        tries += 1;
+        assert!(tries < 2_000, "never shut out");
+    }
+    // A colleague behind the same address begins and ends a sign-in, and whoever goes on failing is told to stay away.
+    for _ in 0..20 {
+        let form = format!("SAMLRequest={}", super::world::encode(&world.request().xml()));
+        let request = http::Request::post(world.path("saml/sso"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("latchkey-agent", "1");
+        let begun = here(request, form).await;
+        assert_eq!(begun.code(), "ok", "{}", begun.text());
+        let said = begun.json();
+        let text = |name: &str| said[name].as_str().unwrap().to_owned();
+        let started = super::world::Started { txn: text("txn"), challenge: text("challenge"), cookie: begun.cookie() };
+        let proof = world.proof(&anna, &started, |_, _| ()).await;
+        let answer = finish(&started, &proof).await;
+        assert_eq!(answer.code(), "ok", "{}", answer.text());
+        while finish(&started, "a.b.c").await.status != 429 {}
+    }
+    assert_eq!(world.sessions().await.len(), 20);
+}

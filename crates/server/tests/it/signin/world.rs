@@ -131,6 +131,11 @@ pub(super) fn decode(base64: &str) -> String {
     String::from_utf8(STANDARD.decode(base64).unwrap()).unwrap()
 }
 
+/// Base64, as a form carries it.
+pub(super) fn encode(xml: &str) -> String {
+    url::form_urlencoded::byte_serialize(STANDARD.encode(xml).as_bytes()).collect()
+}
+
 /// Somebody on a device.
 pub(super) struct Person {
     pub(super) user: String,
