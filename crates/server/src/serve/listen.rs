@@ -3,22 +3,25 @@
 //! Owns binding, accepting, the limits of a connection, and the proof that a request came from the operator. Must not know
 //! routes.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
 use http::Request;
 use http::request::Parts;
-use hyper::body::Incoming;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use ipnet::IpNet;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -28,6 +31,7 @@ use tower::ServiceExt as _;
 
 use super::host::PeerAddr;
 use crate::code::Own;
+use crate::enroll::limits::Source;
 use crate::exit::{Failure, Result};
 use crate::problem::Problem;
 
@@ -35,6 +39,9 @@ use crate::problem::Problem;
 const FIRST_REQUEST: Duration = Duration::from_secs(20);
 /// TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A connection without an open request is closed after so long, and whoever is at its other end asks on a new one. HTTP/2 would stay for as
+/// long as its pings are answered.
+const IDLE: Duration = Duration::from_secs(30);
 /// Idle time and time to send a head, HTTP/1.
 const HEADER: Duration = Duration::from_secs(30);
 /// Most of a head, HTTP/1 and HTTP/2: bytes.
@@ -155,6 +162,58 @@ pub fn connection_limit() -> usize {
     usize::try_from(files.saturating_sub(SPARE_FILES).clamp(64, CONNECTIONS)).unwrap_or(64)
 }
 
+/// How many public connections there may be at once, and how many of them one source may hold: three of four, so that nobody holds the last
+/// one, and twenty thousand machines behind one address still find room. Proxies that are listed bring everybody, and have no share.
+#[derive(Clone)]
+pub struct Shares {
+    places: usize,
+    most: usize,
+    proxies: Arc<[IpNet]>,
+    held: Held,
+}
+
+/// How many places each source holds.
+type Held = Arc<Mutex<HashMap<Source, usize>>>;
+
+impl Shares {
+    /// Of this many places, with these proxies.
+    #[must_use]
+    pub fn of(places: usize, proxies: &[IpNet]) -> Self {
+        Self { places, most: (places * 3 / 4).max(1), proxies: proxies.into(), held: Arc::default() }
+    }
+
+    /// Another place for this peer, if its share allows; given back when dropped.
+    fn take(&self, peer: IpAddr) -> Option<Share> {
+        if self.proxies.iter().any(|proxies| proxies.contains(&peer.to_canonical())) {
+            return Some(Share(None));
+        }
+        let source = Source::of(peer);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(source).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Some((Arc::clone(&self.held), source))))
+    }
+}
+
+/// A place that a source holds.
+struct Share(Option<(Held, Source)>);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Some((held, source)) = &self.0 else { return };
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(source) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(source);
+            }
+        }
+    }
+}
+
 /// All connections of the process, until the last is done.
 #[derive(Debug, Default)]
 pub struct Connections(Arc<GracefulShutdown>);
@@ -166,10 +225,11 @@ impl Connections {
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         router: Router,
+        shares: Shares,
         stopping: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let acceptor = tls.map(TlsAcceptor::from);
-        let places = Arc::new(Semaphore::new(connection_limit()));
+        let places = Arc::new(Semaphore::new(shares.places));
         let watchers = self.0.clone();
         async move {
             accept(
@@ -177,12 +237,16 @@ impl Connections {
                 places,
                 || async { listener.accept().await },
                 |(stream, peer), place| {
+                    let Some(share) = shares.take(peer.ip()) else {
+                        tracing::debug!(%peer, "closed a connection: its source holds its share of them");
+                        return;
+                    };
                     // Small answers go out at once; a socket that cannot is still a socket.
                     let _ = stream.set_nodelay(true);
                     let (router, acceptor, watcher) = (router.clone(), acceptor.clone(), watchers.watcher());
                     tokio::spawn(async move {
                         public(stream, peer, acceptor, router, watcher).await;
-                        drop(place);
+                        drop((share, place));
                     });
                 },
             )
@@ -308,12 +372,16 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     W: Clone + Send + Sync + 'static,
 {
-    let asked = Arc::new(AtomicBool::new(false));
-    let seen = asked.clone();
+    let (open, opened) = watch::channel(0);
+    let open = Arc::new(open);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        seen.store(true, Ordering::Relaxed);
+        let busy = Busy::new(&open);
         request.extensions_mut().insert(who.clone());
-        router.clone().oneshot(request.map(axum::body::Body::new))
+        let answer = router.clone().oneshot(request.map(axum::body::Body::new));
+        async move {
+            // The request is open until the last of its answer was handed on.
+            answer.await.map(|answer| answer.map(|body| Answer { body, _busy: busy }))
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER).max_buf_size(HEAD_BYTES).max_headers(HEADERS);
@@ -325,18 +393,68 @@ where
         .keep_alive_interval(HEADER)
         .keep_alive_timeout(HEADER);
     let serving = watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-    // Telling HTTP/1 from HTTP/2 and the latter's preface have no time limit of their own.
-    let impatience = async {
-        tokio::time::sleep(FIRST_REQUEST).await;
-        if asked.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
     tokio::select! {
         result = serving => if let Err(error) = result {
             tracing::debug!(%error, "connection ended");
         },
-        () = impatience => tracing::debug!("closed a connection that asked for nothing"),
+        () = silence(opened, FIRST_REQUEST, IDLE) => tracing::debug!("closed a connection that asked for nothing"),
+    }
+}
+
+/// A request that is open on a connection.
+struct Busy(Arc<watch::Sender<usize>>);
+
+impl Busy {
+    fn new(open: &Arc<watch::Sender<usize>>) -> Self {
+        open.send_modify(|open| *open += 1);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
+}
+
+/// The body of an answer; its request is open as long as it is.
+struct Answer {
+    body: axum::body::Body,
+    _busy: Busy,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Comes back when the connection has had no request for too long. Telling HTTP/1 from HTTP/2, the latter's preface, and its connection while
+/// nothing is asked have no time limit of their own.
+async fn silence(mut open: watch::Receiver<usize>, first: Duration, idle: Duration) {
+    if tokio::time::timeout(first, open.changed()).await.is_err() {
+        return;
+    }
+    while open.wait_for(|open| *open == 0).await.is_ok() {
+        // Whatever happens meanwhile begins the time anew, also what is over again.
+        match tokio::time::timeout(idle, open.changed()).await {
+            Ok(Ok(())) => {}
+            _ => return,
+        }
     }
 }
 
@@ -346,6 +464,93 @@ mod tests {
     use axum::routing::get;
     use tokio::io::AsyncReadExt as _;
     use tokio::sync::Notify;
+
+    fn shares() -> Shares {
+        Shares::of(64, &[])
+    }
+
+    #[tokio::test]
+    async fn a26_no_source_holds_every_connection() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopping) = watch::channel(false);
+        let connections = Connections::default();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(connections.serve_public(listener, None, router, Shares::of(8, &[]), stopping));
+        // All from one address; the ones beyond its share are closed, and another address still gets its answer.
+        let from = |host: &str| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind(format!("{host}:0").parse().unwrap()).unwrap();
+            async move { socket.connect(address).await.unwrap() }
+        };
+        let mut kept = Vec::new();
+        for n in 0..20 {
+            let mut stream = from("127.0.0.2").await;
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+            let mut answer = [0; 256];
+            let answered = stream.read(&mut answer).await.unwrap_or(0) > 0;
+            assert_eq!(answered, n < 6, "{n}");
+            kept.push(stream);
+        }
+        let mut other = from("127.0.0.3").await;
+        other.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("here"), "{answer}");
+        // What is given back can be had again.
+        kept.clear();
+        let again = async {
+            loop {
+                let mut stream = from("127.0.0.2").await;
+                let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+                if stream.read(&mut [0; 256]).await.unwrap_or(0) > 0 {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), again).await.unwrap();
+    }
+
+    #[test]
+    fn a_listed_proxy_brings_everybody_and_has_no_share() {
+        let shares = Shares::of(4, &["10.0.0.0/8".parse().unwrap()]);
+        let take = |ip: &str| shares.take(ip.parse().unwrap());
+        let proxied: Vec<_> = (0..100).map(|_| take("::ffff:10.0.0.1").unwrap()).collect();
+        let others: Vec<_> = (0..4).filter_map(|_| take("192.0.2.1")).collect();
+        assert_eq!((proxied.len(), others.len()), (100, 3));
+        drop((proxied, others));
+        assert!(shares.held.lock().unwrap().is_empty(), "nothing is kept of who is gone");
+    }
+
+    #[tokio::test]
+    async fn a26_a_connection_that_asks_nothing_is_closed_however_often_it_answers_pings() {
+        /// When it is closed, in tenths of a second, if requests begin and end so, and the first may take one second, the next two.
+        async fn ends(plan: &[(u64, bool)]) -> Option<u128> {
+            let (open, opened) = watch::channel(0);
+            let open = Arc::new(open);
+            let started = tokio::time::Instant::now();
+            let silence = tokio::spawn(silence(opened, Duration::from_secs(1), Duration::from_secs(2)));
+            let mut busy = Vec::new();
+            for (tenths, begins) in plan {
+                tokio::time::sleep_until(started + Duration::from_millis(tenths * 100)).await;
+                if *begins { busy.push(Busy::new(&open)) } else { drop(busy.pop()) }
+            }
+            let ended = tokio::time::timeout_at(started + Duration::from_secs(10), silence).await;
+            ended.ok().map(|_| started.elapsed().as_millis() / 100)
+        }
+        let (none, one, another, open, two) = tokio::join!(
+            ends(&[]),
+            ends(&[(1, true), (2, false)]),
+            ends(&[(1, true), (2, false), (12, true), (12, false)]),
+            ends(&[(1, true)]),
+            ends(&[(1, true), (2, true), (3, false)]),
+        );
+        assert!(none.is_some_and(|tenths| tenths >= 10), "no request at all: {none:?}");
+        assert!(one.is_some_and(|tenths| tenths >= 22), "none any more: {one:?}");
+        assert!(another.is_some_and(|tenths| tenths >= 32), "a short one in between: {another:?}");
+        assert_eq!((open, two), (None, None), "one that is open, such as a roll-out that is watched");
+    }
 
     #[tokio::test]
     async fn what_was_accepted_is_finished_and_nothing_else_is() {
@@ -360,8 +565,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = watch::channel(false);
         let connections = Connections::default();
-        let accepting =
-            tokio::spawn(connections.serve_public(listener, None, Router::new().route("/slow", slow), stopping));
+        let accepting = tokio::spawn(connections.serve_public(
+            listener,
+            None,
+            Router::new().route("/slow", slow),
+            shares(),
+            stopping,
+        ));
         let mut idle = TcpStream::connect(address).await.unwrap();
         let mut busy = TcpStream::connect(address).await.unwrap();
         busy.write_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
@@ -393,8 +603,13 @@ mod tests {
             in_handler.notify_one();
             std::future::pending::<&'static str>().await
         });
-        let accepting =
-            tokio::spawn(connections.serve_public(listener, None, Router::new().route("/", endless), stopping));
+        let accepting = tokio::spawn(connections.serve_public(
+            listener,
+            None,
+            Router::new().route("/", endless),
+            shares(),
+            stopping,
+        ));
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
         entered.notified().await;

@@ -38,7 +38,7 @@ use self::config::{Said, Typed};
 use self::datadir::DataDir;
 use self::health::{Check, Checks, ClockCheck, unix_now};
 use self::host::Front;
-use self::listen::Connections;
+use self::listen::{Connections, Shares};
 use self::master_key::MasterKey;
 use self::ready::{Ready, ReadyFile};
 use self::settings::{Settings, TlsMode};
@@ -47,6 +47,8 @@ use crate::code::Own;
 use crate::exit::{Failure, Result};
 use crate::output::Output;
 
+/// Most connections to the page of metrics.
+const METRICS_CONNECTIONS: usize = 64;
 /// How long accepted requests may take after the server was told to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often readiness is asked until the server is announced.
@@ -168,12 +170,19 @@ where
     let operator = edge::operator(app.operator, checks.clone());
     let socket = listen::bind_operator(&data.socket())?;
     let mut listeners = vec![
-        tokio::spawn(connections.serve_public(listener, tls.as_ref().map(Tls::config), public, stopping.clone())),
+        tokio::spawn(connections.serve_public(
+            listener,
+            tls.as_ref().map(Tls::config),
+            public,
+            Shares::of(listen::connection_limit(), &settings.trusted_proxies),
+            stopping.clone(),
+        )),
         tokio::spawn(connections.serve_operator(socket, operator, stopping.clone())),
     ];
     if let Some(listener) = metrics_listener {
         let page = metrics_page::router(metrics);
-        listeners.push(tokio::spawn(connections.serve_public(listener, None, page, stopping)));
+        let shares = Shares::of(METRICS_CONNECTIONS, &[]);
+        listeners.push(tokio::spawn(connections.serve_public(listener, None, page, shares, stopping)));
     }
 
     for warning in settings.warnings() {
