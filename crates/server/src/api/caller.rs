@@ -13,10 +13,11 @@ use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::clients::{Known, KnownClient};
 use latchkey_directory::orgs::OrganizationView;
 use latchkey_directory::{Error, Intent, OrgId};
+use zeroize::Zeroizing;
 
 use super::Shared;
 use super::query::Changing;
-use super::scope::Scope;
+use super::scope::{Right, Scope};
 use crate::code::Own;
 use crate::problem::{Problem, Result};
 use crate::serve::host::ClientAddr;
@@ -42,6 +43,15 @@ impl Caller {
         match self {
             Self::Operator { uid } => Actor { kind: ActorKind::Operator, id: format!("uid:{uid}"), address },
             Self::Client(client) => Actor { kind: ActorKind::ApiClient, id: client.id.clone(), address },
+        }
+    }
+
+    fn must_have(&self, right: Right) -> Result<()> {
+        match self {
+            Self::Client(client) if !client.scopes.contains(&right) => Err(Problem::of(Own::Auth002)
+                .detail(format!("the API client {} has no scope {right}", client.name))
+                .fix(format!("make a client that has it: latchkey api-client create NAME --scope {right}"))),
+            _ => Ok(()),
         }
     }
 
@@ -73,20 +83,49 @@ impl<S: Scope> Call<S> {
     }
 }
 
+impl<S> Call<S> {
+    /// The caller has this right too: for a call that shows what two rights are for.
+    pub fn also<Other: Scope>(&self) -> Result<()> {
+        self.caller.must_have(Other::RIGHT)
+    }
+}
+
 impl<S: Scope> FromRequestParts<Shared> for Call<S> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
         let (organization, caller) = who(parts, app).await?;
-        if let Caller::Client(client) = &caller
-            && !client.scopes.contains(&S::RIGHT)
-        {
-            return Err(Problem::of(Own::Auth002)
-                .detail(format!("the API client {} has no scope {}", client.name, S::RIGHT))
-                .fix(format!("make a client that has it: latchkey api-client create NAME --scope {}", S::RIGHT)));
-        }
+        caller.must_have(S::RIGHT)?;
         let actor = caller.actor(address(parts));
         Ok(Self { org: organization.id.clone(), organization, caller, actor, right: PhantomData })
+    }
+}
+
+/// The right `S` of a call whose answer goes on for longer than an access token counts: asked again while it does.
+pub struct Lasting<S> {
+    app: Shared,
+    org: OrgId,
+    /// The access token; the operator needs none.
+    token: Option<Zeroizing<String>>,
+    right: PhantomData<fn() -> S>,
+}
+
+impl<S: Scope> Lasting<S> {
+    /// Whether token, client and its scopes still allow the call. What cannot be read allows nothing.
+    pub async fn stands(&self) -> bool {
+        let Some(token) = &self.token else { return true };
+        let known = self.app.directory.known_client(&self.org, token).await;
+        matches!(known, Ok(Known::Client(client)) if client.scopes.contains(&S::RIGHT))
+    }
+}
+
+impl<S: Scope> FromRequestParts<Shared> for Lasting<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self> {
+        let call = Call::<S>::from_request_parts(parts, app).await?;
+        let token = if call.caller.is_operator() { None } else { Some(Zeroizing::new(bearer(parts)?.to_owned())) };
+        Ok(Self { app: app.clone(), org: call.org, token, right: PhantomData })
     }
 }
 

@@ -25,7 +25,7 @@ use super::answer::{Resource, changed, created, deleted};
 use super::body::Body;
 use super::caller::Call;
 use super::query::{Changing, List, Once, Plain};
-use super::scope::{OrganizationRead, ServicesRead, ServicesWrite};
+use super::scope::{OrganizationRead, ServicesRead, ServicesWrite, UsersRead};
 use crate::net::fetch::Reach;
 use crate::problem::{Problem, Result};
 use crate::saml::known::{Known, SamlSettings, by_hand, certificate_setting, http_policy, read_metadata};
@@ -423,7 +423,7 @@ struct PreviewAttribute {
     values: Vec<String>,
 }
 
-/// What the service would be told about a user.
+/// What the service would be told about a user. Needs `users:read` beside `services:read`: it answers who somebody is.
 #[utoipa::path(post, path = "/services/{service}/preview", tag = "services", request_body = PreviewFields, responses((status = 200, body = PreviewAnswer)))]
 async fn preview(
     call: Call<ServicesRead>,
@@ -432,6 +432,7 @@ async fn preview(
     _query: Plain,
     Body(fields): Body<PreviewFields>,
 ) -> Result<Json<PreviewAnswer>> {
+    call.also::<UsersRead>()?;
     let Path((_, which)) = path;
     if fields.user.is_empty() {
         return Err(Error::field("/user", "user is missing").into());
