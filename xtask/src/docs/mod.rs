@@ -45,7 +45,7 @@ keys (login name, domain, group name, …) both work. What belongs to another or
 
 * **Who.** A client proves itself by its secret (Basic) or by an assertion that its key signed (`private_key_jwt`: ES256, EdDSA, RS256; `aud` is the
   address of the token endpoint or the issuer, `jti` counts once). An access token lasts ten minutes. Each call needs the scope of its noun, `:read` or `:write`; writing
-  does not include reading. The operator's socket (`DIR/latchkey.sock`) needs no token, and alone has what stands above organizations.
+  does not include reading, and the preview of a service needs `users:read` too. A stream ends with the access token. The operator's socket (`DIR/latchkey.sock`) needs no token, and alone has what stands above organizations.
 * **Lists** are `{\"items\": […], \"next\": CURSOR|null}`, newest first: `limit` (1 to 1000), `after`, `count=estimate`. A filter may be repeated (OR);
   different ones narrow (AND).
 * **Errors** are `application/problem+json` with `code` (see [Codes](codes.md)), `detail`, `fix`, `ref` and every wrong field in `errors`. An

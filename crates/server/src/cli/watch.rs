@@ -4,6 +4,7 @@
 
 use std::io::{IsTerminal as _, stdout};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -15,32 +16,49 @@ use crate::exit::Result;
 /// One event may be so long; a server that sends more is not ours.
 const MAX_EVENT: usize = 1024 * 1024;
 
-/// Follows the stream at `path` until it or the person ends it.
+/// A stream that ended is asked for again after so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows the stream at `path` until the person or the server ends it. An access token's end ends a stream, but not the watching.
 ///
 /// # Errors
 /// As the server or the connection says.
 pub(crate) fn run(context: &Context, path: &str, once: bool) -> Result<()> {
-    let screen = stdout().is_terminal() && !context.output.json;
-    let mut events = Events::default();
-    context.client()?.stream(Some(context.org()?), Ask::get(path), None, &mut |chunk| {
-        for event in events.take(chunk) {
-            if context.output.json {
-                context.output.document(&event);
-            } else if screen && !once {
-                // Home, clear to the end: one screen that stays current.
-                context.output.text(&format!("\u{1b}[H\u{1b}[J{}", page(&event)));
-            } else if once {
-                context.output.text(&page(&event));
-            } else {
-                context.output.text(&format!("{}\n", line(&event)));
+    let client = context.client()?;
+    let mut last = None;
+    loop {
+        let mut events = Events::default();
+        client.stream(Some(context.org()?), Ask::get(path), None, &mut |chunk| {
+            for event in events.take(chunk) {
+                // A stream begins with what stands; that was shown already where it is not the first.
+                if last.as_ref() != Some(&event) {
+                    put(context, &event, once);
+                    last = Some(event);
+                }
+                if once {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            if once {
-                return Ok(ControlFlow::Break(()));
-            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if once || !client.renews_access() {
+            return Ok(());
         }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(())
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn put(context: &Context, event: &Value, once: bool) {
+    if context.output.json {
+        context.output.document(event);
+    } else if once {
+        context.output.text(&page(event));
+    } else if stdout().is_terminal() {
+        // Home, clear to the end: one screen that stays current.
+        context.output.text(&format!("\u{1b}[H\u{1b}[J{}", page(event)));
+    } else {
+        context.output.text(&format!("{}\n", line(event)));
+    }
 }
 
 /// Pieces of a stream put together into events (WHATWG HTML, "Server-sent events": `data` fields up to an empty line).

@@ -220,3 +220,33 @@ async fn a_roll_out_begins_with_where_it_stands() {
     let event: Value = serde_json::from_str(text.trim().strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!((&event["enrolled"], &event["expect"], &event["state"]), (&json!(0), &json!(20_000), &json!("active")));
 }
+
+#[tokio::test]
+async fn a_roll_out_is_watched_no_longer_than_access_token_and_client_allow() {
+    use http_body_util::BodyExt as _;
+    let world = World::with_acme().await;
+    let made = world.post(TOKENS, world.token(&json!({}))).await.good();
+    let path = format!("{TOKENS}/{}/watch", id(&made));
+    for how in ["expired", "disabled", "fewer scopes"] {
+        let token = world.access_token("acme", &["tokens:read", how_scope(how)]).await;
+        let mut body = world.ask("GET", &path).bearer(&token).stream().await;
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        let client = format!("/api/v1/o/acme/api-clients/client tokens:read {}", how_scope(how)).replace(' ', "%20");
+        match how {
+            "expired" => world.clock.advance(Duration::from_secs(601)),
+            "disabled" => drop(world.post(&format!("{client}/disable"), json!({})).await.good()),
+            _ => drop(world.patch(&client, json!({"scopes": ["users:read"]})).await.good()),
+        }
+        let next = tokio::time::timeout(Duration::from_secs(10), body.frame()).await;
+        assert!(next.expect("the stream goes on").is_none(), "{how}");
+    }
+}
+
+/// Another scope for each, because clients are named by theirs.
+fn how_scope(how: &str) -> &'static str {
+    match how {
+        "expired" => "users:read",
+        "disabled" => "groups:read",
+        _ => "devices:read",
+    }
+}

@@ -202,6 +202,11 @@ impl Client {
         })
     }
 
+    /// Forgets the access token, so that the next request asks for one. False for the operator, who needs none.
+    pub(crate) fn renews_access(&self) -> bool {
+        self.bearer.borrow_mut().take().is_some()
+    }
+
     /// A bearer token for this organization; the operator needs none.
     fn bearer(&self, org: Option<&str>) -> Result<Option<String>> {
         let (Target::Server { base, .. }, Some(credentials)) = (&self.target, &self.credentials) else {
