@@ -8,6 +8,7 @@ use latchkey_wire::ClaimSource;
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{Local, Problem, Result};
+use crate::sessions::Sessions;
 
 /// An account. If any part changed, it is another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +32,12 @@ impl Account {
     }
 }
 
-/// The accounts of a system, as a parameter.
+/// The accounts of a system and who of them is logged in, as a parameter.
 #[derive(Clone, Debug, Default)]
-pub struct Accounts(Vec<Account>);
+pub struct Accounts {
+    all: Vec<Account>,
+    sessions: Sessions,
+}
 
 impl Accounts {
     /// This machine's, by `getent passwd`, which also asks the directory services that the system uses.
@@ -42,9 +46,9 @@ impl Accounts {
         let local = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let listed = run_getent(&[]).unwrap_or_default();
         let mut accounts = Accounts::parse(&listed);
-        for account in Accounts::parse(&local).0 {
-            if !accounts.0.iter().any(|a| a.uid == account.uid && a.name == account.name) {
-                accounts.0.push(account);
+        for account in Accounts::parse(&local).all {
+            if !accounts.all.iter().any(|a| a.uid == account.uid && a.name == account.name) {
+                accounts.all.push(account);
             }
         }
         accounts
@@ -60,7 +64,13 @@ impl Accounts {
             };
             Some(Account { uid: uid.parse().ok()?, name: name.to_owned(), home: home.to_owned() })
         };
-        Accounts(text.lines().filter_map(account).collect())
+        Accounts { all: text.lines().filter_map(account).collect(), ..Accounts::default() }
+    }
+
+    /// With their sessions looked up elsewhere.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Sessions) -> Self {
+        Accounts { sessions, ..self }
     }
 
     /// The account with this uid: the first of that number, as the system itself takes it.
@@ -68,12 +78,12 @@ impl Accounts {
     /// # Errors
     /// There is none.
     pub fn by_uid(&self, uid: u32) -> Result<Account> {
-        if let Some(found) = self.0.iter().find(|a| a.uid == uid) {
+        if let Some(found) = self.all.iter().find(|a| a.uid == uid) {
             return Ok(found.clone());
         }
         // Directory services may refuse to list everybody and still know one.
         let asked = Accounts::parse(&run_getent(&[&uid.to_string()]).unwrap_or_default());
-        asked.0.into_iter().find(|a| a.uid == uid).ok_or_else(|| {
+        asked.all.into_iter().find(|a| a.uid == uid).ok_or_else(|| {
             Problem::local(
                 Local::NoAccount,
                 format!("uid {uid} has no account on this system"),
@@ -87,7 +97,7 @@ impl Accounts {
     /// # Errors
     /// There is none.
     pub fn by_name(&self, name: &str) -> Result<Account> {
-        self.0.iter().find(|a| a.name == name).cloned().ok_or_else(|| {
+        self.all.iter().find(|a| a.name == name).cloned().ok_or_else(|| {
             Problem::local(Local::NoAccount, format!("there is no account {name} on this system"), "correct osAccount")
         })
     }
@@ -95,7 +105,7 @@ impl Accounts {
     /// The only regular account, if there is exactly one.
     #[must_use]
     pub fn only_regular(&self) -> Option<&Account> {
-        let mut regular = self.0.iter().filter(|a| a.is_regular());
+        let mut regular = self.all.iter().filter(|a| a.is_regular());
         match (regular.next(), regular.next()) {
             (Some(one), None) => Some(one),
             _ => None,
@@ -126,10 +136,26 @@ pub enum Directory {
     System,
 }
 
-/// Decides whether an account may be a user, and under which name.
+/// Whether an account may be a user at all.
 ///
 /// # Errors
 /// `LK-CONN-008` for a system account without `allowSystemAccounts`.
+pub fn may_be_user(account: &Account, options: &Resolved, directory: Directory) -> Result<()> {
+    if directory == Directory::Private || account.is_regular() || options.flag(OptionName::AllowSystemAccounts) {
+        return Ok(());
+    }
+    Err(Problem::local(
+        Local::NoAccount,
+        format!("{} is a system account and cannot be a user", account.name),
+        "sign in as a person, or set allowSystemAccounts to 1 (containers)",
+    ))
+}
+
+/// Decides whether an account may be a user, and under which name.
+///
+/// # Errors
+/// `LK-CONN-008` for who may be none, and for everybody while it is open whom `userName` speaks for: an account that was given its own name
+/// could not get the other one afterwards, and somebody else would.
 pub fn claim(
     account: &Account,
     options: &Resolved,
@@ -138,24 +164,16 @@ pub fn claim(
     spoken_for: Option<&Account>,
 ) -> Result<Claim> {
     let domain = options.text(OptionName::UserDomain).unwrap_or_default();
-    let allowed =
-        directory == Directory::Private || account.is_regular() || options.flag(OptionName::AllowSystemAccounts);
-    if !allowed {
-        return Err(Problem::local(
-            Local::NoAccount,
-            format!("{} is a system account and cannot be a user", account.name),
-            "sign in as a person, or set allowSystemAccounts to 1 (containers)",
-        ));
-    }
+    may_be_user(account, options, directory)?;
     if let Some(name) = options.effective(OptionName::UserName) {
         let theirs = match (directory, options.text(OptionName::OsAccount)) {
             (_, Some(wanted)) => wanted == account.name,
             (Directory::Private, None) => true,
-            // Without `osAccount`: the only regular account, else the first that came, then fixed.
+            // Without `osAccount`: the only regular account, else the first that is logged in, then fixed.
             (Directory::System, None) => match (accounts.only_regular(), spoken_for) {
                 (_, Some(first)) => first == account,
                 (Some(only), None) => only == account,
-                (None, None) => true,
+                (None, None) => logged_in(account, accounts, name.value.expose())?,
             },
         };
         if theirs {
@@ -167,4 +185,18 @@ pub fn claim(
         }
     }
     Ok(Claim { login_name: format!("{}@{domain}", account.name.to_lowercase()), source: ClaimSource::Account })
+}
+
+/// True for a person who is logged in. A timer or a unit that asks first must not become the person.
+fn logged_in(account: &Account, accounts: &Accounts, user_name: &str) -> Result<bool> {
+    let why = match accounts.sessions.has(account.uid) {
+        Some(true) => return Ok(true),
+        Some(false) => format!("{} has no interactive session", account.name),
+        None => "this system has no systemd-logind that would know who is logged in".to_owned(),
+    };
+    Err(Problem::local(
+        Local::NoAccount,
+        format!("userName is {user_name}, there is not one regular account here that it could mean, and {why}"),
+        "set osAccount to the account that userName is for, or sign in once from a session of that account",
+    ))
 }

@@ -31,6 +31,7 @@ pub mod problem;
 pub mod proof;
 pub mod renew;
 pub mod service;
+pub mod sessions;
 pub mod settings;
 pub mod state;
 mod token;

@@ -1,6 +1,6 @@
 //! `sign-in URL`.
 
-use crate::account::{Accounts, Directory};
+use crate::account::Accounts;
 use crate::agent::{self, Prover, SignIn};
 use crate::cli::{Place, SignInArgs};
 use crate::cloud;
@@ -23,10 +23,8 @@ pub(crate) fn run(place: &Place, args: &SignInArgs, output: Output) -> Result<()
         Place::Here(core) => {
             let web = cloud::client(core, None)?;
             let account = Accounts::here().by_uid(rustix::process::geteuid().as_raw())?;
-            if core.directory == Directory::System {
-                // As root beside no service: the rules for system accounts hold all the same.
-                crate::account::claim(&account, &core.options, &Accounts::here(), core.directory, None)?;
-            }
+            // As root beside no service: the rules for system accounts hold all the same.
+            crate::account::may_be_user(&account, &core.options, core.directory)?;
             let prover = LocalProver::new(core, account)?;
             prover.freshen()?;
             agent::sign_in(&wanted, &web, &prover)?
