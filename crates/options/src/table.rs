@@ -150,7 +150,7 @@ pub const TABLE: &[Spec] = &[
         name: O::OsAccount,
         spelled: "osAccount",
         kind: Kind::Account,
-        meaning: "The account of the operating system that `userName` speaks for.",
+        meaning: "The account of the operating system that `userName` speaks for. Needed on Linux where several regular accounts are and no systemd-logind.",
         platforms: DESKTOP,
         relations: &[Relation::NeedsOneOf(&[O::UserName])],
         ..BASE
@@ -289,7 +289,7 @@ pub const TABLE: &[Spec] = &[
         name: O::ProxyUrl,
         spelled: "proxyUrl",
         kind: Kind::Url,
-        meaning: "HTTP proxy to the cloud.",
+        meaning: "HTTP proxy to the cloud. A name and password in it are used by the service only; other accounts get the address.",
         platforms: DESKTOP,
         ..BASE
     },

@@ -188,7 +188,7 @@ fn answer(service: &Service, uid: u32, question: Question) -> Result<Value> {
             let problem = problem.as_ref().map(|p| as_line(p)["problem"].take());
             Ok(json!({"status": answer, "problem": problem, "ok": true}))
         }
-        Question::Trust {} => trust(&core),
+        Question::Trust {} => trust(&core, uid),
         Question::Prove { challenge, origin, cb, txn } => {
             let account = Accounts::here().by_uid(uid)?;
             if waits(&core, &account)? {
@@ -227,7 +227,7 @@ fn only_own(answer: &mut Value, uid: u32) {
     }
 }
 
-fn trust(core: &Core) -> Result<Value> {
+fn trust(core: &Core, uid: u32) -> Result<Value> {
     let state = core.store.load()?;
     let record = state.record.as_ref().ok_or_else(|| state.without_record())?;
     let accepted = record.accepted()?;
@@ -238,9 +238,19 @@ fn trust(core: &Core) -> Result<Value> {
         "public_urls": document.public_urls,
         "tls_spki_sha256": document.tls_spki_sha256,
         "ca_pem": pem.map(|p| String::from_utf8_lossy(&p).into_owned()),
-        "proxy": core.options.text(OptionName::ProxyUrl),
+        "proxy": core.options.text(OptionName::ProxyUrl).and_then(|proxy| proxy_for(uid, proxy)),
         "ok": true,
     }))
+}
+
+/// Name and password at the proxy are the machine's, not everybody's on it: others get its address.
+fn proxy_for(uid: u32, proxy: &str) -> Option<String> {
+    let mut url = url::Url::parse(proxy).ok()?;
+    if uid == 0 || (url.username().is_empty() && url.password().is_none()) {
+        return Some(proxy.to_owned());
+    }
+    url.set_username("").and_then(|()| url.set_password(None)).ok()?;
+    Some(url.into())
 }
 
 fn prove(core: &Core, account: &Account, challenge: &str, origin: &str, cb: Bytes<32>, txn: &str) -> Result<Value> {

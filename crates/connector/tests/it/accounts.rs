@@ -10,6 +10,7 @@ use std::sync::{Arc, RwLock};
 use latchkey_connector::account::{Accounts, Directory, claim};
 use latchkey_connector::files::{Owner, PrivateDir};
 use latchkey_connector::service::{Door, listen, work};
+use latchkey_connector::sessions::Sessions;
 use latchkey_connector::settings::{Core, Inputs, read_options};
 use latchkey_connector::state::Store;
 use latchkey_options::{Given, Platform, Source, resolve};
@@ -244,6 +245,27 @@ fn a20_no_account_takes_the_places_of_the_others() {
 }
 
 #[test]
+fn the_password_of_the_proxy_is_for_root_alone() {
+    let cloud = Cloud::start();
+    let mut options = anna_is_root();
+    // The cloud is on loopback: nothing goes through the proxy.
+    options["proxyUrl"] = "http://agent:hunter22@proxy.acme.example:3128".into();
+    let system = System::start(&cloud, &options);
+    assert_eq!(ask(&system.socket(), "{\"op\":\"trust\"}\n")["proxy"], options["proxyUrl"], "root");
+    let stranger = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "python3", "-c"])
+        .arg(
+            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+             s.sendall(b'{\"op\":\"trust\"}\\n')\nprint(s.makefile().readline())",
+        )
+        .arg(system.socket())
+        .output()
+        .unwrap();
+    let answer: Value = serde_json::from_slice(&stranger.stdout).unwrap();
+    assert_eq!(answer["proxy"], "http://proxy.acme.example:3128/");
+}
+
+#[test]
 fn a20_nobody_else_can_read_state_or_keys() {
     let cloud = Cloud::start();
     let system = System::start(&cloud, &anna_is_root());
@@ -285,7 +307,23 @@ fn user_name_speaks_for_one_account_and_the_others_get_their_own() {
     };
     let plain = options(&[]);
     assert_eq!(name(&anna, &plain, &only, None).unwrap(), "a.lee@acme.example");
-    assert_eq!(name(&anna, &plain, &accounts, None).unwrap(), "a.lee@acme.example", "the first to come");
+    // Several could be meant: the first who is logged in is, and not what runs in the background under whatever account.
+    let folder = tempfile::tempdir().unwrap();
+    let session = |id: &str, text: &str| std::fs::write(folder.path().join(id), text).unwrap();
+    session("c1", "UID=1001\nUSER=ben\nSTATE=active\nCLASS=background\nSERVICE=crond\n");
+    session("1", "UID=1000\nUSER=anna\nACTIVE=1\nSTATE=online\nREMOTE=1\nTYPE=tty\nCLASS=user\nSERVICE=sshd\n");
+    session("2", "UID=1001\nUSER=ben\nSTATE=closing\nCLASS=user\n");
+    session("3", "UID=10001\nUSER=bea\nSTATE=active\nCLASS=user\n");
+    let pipe = folder.path().join("1.ref");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success(), "logind has one beside each session");
+    let here = accounts.clone().with_sessions(Sessions::at(folder.path()));
+    assert_eq!(name(&anna, &plain, &here, None).unwrap(), "a.lee@acme.example", "the first to come");
+    let background = name(&ben, &plain, &here, None).unwrap_err();
+    assert!(background.to_string().contains("ben has no interactive session"), "{background}");
+    let nowhere = accounts.clone().with_sessions(Sessions::at(&folder.path().join("none")));
+    let unknown = name(&anna, &plain, &nowhere, None).unwrap_err();
+    assert!(format!("{unknown:?}").contains("set osAccount"), "{unknown:?}");
+    assert_eq!(name(&ben, &options(&[("osAccount", "ben")]), &nowhere, None).unwrap(), "a.lee@acme.example");
     assert_eq!(name(&ben, &plain, &accounts, Some(&anna)).unwrap(), "ben@acme.example", "then fixed");
     let fixed = options(&[("osAccount", "ben")]);
     assert_eq!(name(&ben, &fixed, &accounts, None).unwrap(), "a.lee@acme.example");
