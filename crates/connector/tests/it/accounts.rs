@@ -139,6 +139,32 @@ fn r15_the_account_is_the_kernels_word_whatever_the_caller_says() {
     assert_eq!(bindings[0]["login_name"], "nobody@acme.example");
 }
 
+/// A helper that somebody else's set-user-id bit raises or lowers: what counts is whom the kernel lets it act as, not who started it.
+#[test]
+fn r15_a_set_user_id_helper_is_its_owner_and_not_its_caller() {
+    let cloud = Cloud::start();
+    let system = System::start(&cloud, &anna_is_root());
+    let service = service(&cloud);
+    let helper = system.folder.path().join("helper");
+    std::fs::copy(&system.program, &helper).unwrap();
+    let nobody: u32 = NOBODY.parse().unwrap();
+    std::os::unix::fs::chown(&helper, Some(nobody), Some(nobody)).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    // Root starts it, who is anna here.
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = Command::new(&helper);
+        command.args(arguments).env("LATCHKEY_CONNECTOR_SOCKET", system.socket()).output().unwrap().into()
+    };
+    let ran = run(&["sign-in", &service.url("/secret"), "--json"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["login_name"], "nobody@acme.example");
+    let bindings = run(&["status", "--json"]).json()["bindings"].clone();
+    assert_eq!(bindings.as_array().unwrap().len(), 1, "{bindings}");
+    let inner = cloud.inner.lock().unwrap();
+    let anna = &inner.devices[0].bindings[0].0;
+    assert!(inner.proofs.iter().all(|p| p.binding_id != anna.id));
+}
+
 #[test]
 fn a32_a_system_account_is_no_user_unless_it_is_allowed() {
     let cloud = Cloud::start();
@@ -253,11 +279,8 @@ fn the_password_of_the_proxy_is_for_root_alone() {
     let system = System::start(&cloud, &options);
     assert_eq!(ask(&system.socket(), "{\"op\":\"trust\"}\n")["proxy"], options["proxyUrl"], "root");
     let stranger = Command::new("setpriv")
-        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "python3", "-c"])
-        .arg(
-            "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
-             s.sendall(b'{\"op\":\"trust\"}\\n')\nprint(s.makefile().readline())",
-        )
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "/usr/bin/perl", "-MIO::Socket::UNIX", "-e"])
+        .arg(r#"$s = IO::Socket::UNIX->new($ARGV[0]) or die $!; print $s "{\"op\":\"trust\"}\n"; $s->flush; print scalar <$s>"#)
         .arg(system.socket())
         .output()
         .unwrap();

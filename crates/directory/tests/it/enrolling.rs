@@ -647,6 +647,51 @@ async fn r05_a_revoked_token_stops_enrollment_at_once_and_its_devices_go_on() {
     assert!(world.renew(&mut machine).await.unwrap().certificate.is_some());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn r05_a_token_that_is_revoked_in_the_middle_of_a_storm_enrolls_nothing_more() {
+    let world = std::sync::Arc::new(World::new().await);
+    world.change_token(|token| (token.max_uses, token.uses_per_minute) = (1_000_000, 100_000)).await;
+    let since = world.now();
+    // Machines come without end, until one is refused.
+    let storm: Vec<_> = (0..8)
+        .map(|lane| {
+            let world = world.clone();
+            tokio::spawn(async move {
+                let mut granted = Vec::new();
+                for n in 0.. {
+                    let request = world.enrollment(&Machine::new(&format!("user{lane}.{n}")), |_| ());
+                    match world.granted(world.directory.enroll(&world.org, request).await) {
+                        Ok(outcome) => granted.push(outcome.device_id.unwrap()),
+                        Err(refused) => return (granted, refused.code),
+                    }
+                }
+                unreachable!("n has no end")
+            })
+        })
+        .collect();
+    while world.devices().await.len() < 20 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let intent = latchkey_directory::Intent::of(&crate::world::admin());
+    let id = world.token.id().as_str();
+    let revoked = world.directory.revoke_token(&intent, &world.org, id, Some(since)).await.unwrap();
+    let mut granted = Vec::new();
+    for lane in storm {
+        let (ids, code) = lane.await.unwrap();
+        assert_eq!(code, Code::Enroll014);
+        granted.extend(ids);
+    }
+    // Whatever was granted was granted before, and is on the list; nothing came after.
+    let mut quarantined = revoked.quarantined_devices;
+    granted.sort();
+    quarantined.sort();
+    assert!(granted.len() >= 20);
+    assert_eq!(quarantined, granted);
+    let devices = world.devices().await;
+    assert_eq!(devices.len(), granted.len());
+    assert!(devices.iter().all(|device| device.state == DeviceState::Quarantined));
+}
+
 #[tokio::test]
 async fn a_proof_of_a_silent_sign_in_is_checked_against_the_state_of_now() {
     let world = World::new().await;

@@ -20,7 +20,7 @@ use latchkey_directory::records::{
 use latchkey_directory::services::{Described, Entitled, NewService, ServiceSettings};
 use latchkey_directory::store::{ReadWork, Store, StoreError, StoreFacts, WriteWork};
 use latchkey_directory::table::Record;
-use latchkey_directory::time::{Clock, ManualClock};
+use latchkey_directory::time::{Clock, ManualClock, SystemClock};
 use latchkey_directory::value::{Json, StoredKey};
 use latchkey_directory::values::{DomainState, UserSource, UserStatus};
 use latchkey_directory::{Directory, Intent, Org, OrgId, Timestamp};
@@ -28,6 +28,7 @@ use latchkey_server::app::{App, assemble};
 use latchkey_server::serve::config::{Said, Typed};
 use latchkey_server::serve::settings::Settings;
 use latchkey_server::serve::tls::TlsKeys;
+use latchkey_store::postgres::PostgresStore;
 use latchkey_store::sqlite::SqliteStore;
 use latchkey_wire::message::{Challenge, Common, Message, Proof, Version};
 use latchkey_wire::verify::{sign_proof, verify_statement};
@@ -47,7 +48,7 @@ const START: i64 = 1_795_000_000_000;
 
 /// A store on which time passes while it writes, when told so.
 struct Slow {
-    inner: SqliteStore,
+    inner: Arc<dyn Store>,
     clock: Arc<ManualClock>,
     delay_ms: Arc<AtomicU64>,
 }
@@ -163,11 +164,22 @@ fn settings() -> Settings {
 impl World {
     /// An empty cloud in this directory, or the one whose store is there.
     async fn open(dir: tempfile::TempDir, clock: Arc<ManualClock>) -> Self {
-        let inner = SqliteStore::open(&dir.path().join("store"), clock.clone()).unwrap();
+        let inner = Arc::new(SqliteStore::open(&dir.path().join("store"), clock.clone()).unwrap());
+        Self::on(inner, clock.clone(), clock, dir).await
+    }
+
+    /// A node on a database that others are on too, by the machine's clock: PostgreSQL does not bear another one.
+    pub(super) async fn node(url: &str) -> Self {
+        let inner = Arc::new(PostgresStore::open(url, Arc::new(SystemClock)).await.unwrap());
+        let unused = Arc::new(ManualClock::at(Timestamp::from_millis(START)));
+        Self::on(inner, Arc::new(SystemClock), unused, tempfile::tempdir().unwrap()).await
+    }
+
+    async fn on(inner: Arc<dyn Store>, time: Arc<dyn Clock>, clock: Arc<ManualClock>, dir: tempfile::TempDir) -> Self {
         let delay_ms = Arc::new(AtomicU64::new(0));
         let store = Slow { inner, clock: clock.clone(), delay_ms: delay_ms.clone() };
         let master = MasterKey::new(Zeroizing::new([1; 32]));
-        let directory = Directory::new(Arc::new(store), clock.clone() as Arc<dyn Clock>, Arc::new(master));
+        let directory = Directory::new(Arc::new(store), time, Arc::new(master));
         let stopping = tokio::sync::watch::channel(false).1;
         let app = assemble(directory, &Arc::new(settings()), TlsKeys::none(), stopping).await.unwrap();
         let org = match app.directory.organizations().await.unwrap().pop() {
@@ -192,8 +204,14 @@ impl World {
     pub(super) async fn new() -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(START)));
         let world = Self::open(tempfile::tempdir().unwrap(), clock).await;
-        let now = world.now();
-        let org = world.org.clone();
+        world.furnish().await;
+        world
+    }
+
+    /// Gives it what [`World::new`] has.
+    pub(super) async fn furnish(&self) {
+        let now = self.now();
+        let org = self.org.clone();
         let domain = Domain {
             org: org.clone(),
             name: "acme.example".into(),
@@ -205,18 +223,16 @@ impl World {
             missing_since: None,
             created_at: now,
         };
-        world.put(domain).await;
-        world
-            .set::<DeviceTokenPolicy>(
-                Filter::all(),
-                vec![
-                    DeviceTokenPolicy::enabled.set(&true),
-                    DeviceTokenPolicy::domains.set(&Json(vec!["acme.example".into()])),
-                ],
-            )
-            .await;
-        world.service("wiki", SP, ACS, ServiceSettings::default(), Level::Asserted).await;
-        world
+        self.put(domain).await;
+        self.set::<DeviceTokenPolicy>(
+            Filter::all(),
+            vec![
+                DeviceTokenPolicy::enabled.set(&true),
+                DeviceTokenPolicy::domains.set(&Json(vec!["acme.example".into()])),
+            ],
+        )
+        .await;
+        self.service("wiki", SP, ACS, ServiceSettings::default(), Level::Asserted).await;
     }
 
     pub(super) fn now(&self) -> Timestamp {
