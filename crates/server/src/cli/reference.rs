@@ -106,7 +106,7 @@ mod tests {
             "\n## explain\n",
             "\n### token create\n",
             "`--jit-group G`",
-            "`--expires T` | When it ends: so long from now, or RFC 3339 [14d]",
+            "`--expires T` | When it ends: so long from now, or RFC 3339; at most 365 days ahead [14d]",
             "    latchkey device approve [X…] [FLAGS]\n",
             "    latchkey binding approve ID… [FLAGS]\n",
         ] {
