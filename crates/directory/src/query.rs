@@ -6,7 +6,7 @@ use crate::table::Table;
 use crate::value::Value;
 
 /// Which rows.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// All of these; none of them is every row.
     And(Vec<Filter>),
@@ -67,7 +67,7 @@ impl Filter {
 }
 
 /// Which way to sort.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Smallest first.
     Ascending,

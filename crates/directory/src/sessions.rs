@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::audit::NewEvent;
-use crate::device::state::end_sessions;
+use crate::device::state::{end_sessions, sessions_of};
 use crate::id::OrgId;
 use crate::intent::Intent;
 use crate::page::{Cursor, Page, PageRequest, page};
@@ -81,8 +81,7 @@ impl SessionFilter {
             all.push(Session::user_id.one_of(&ids));
         }
         if !self.device.is_empty() {
-            let ids: Vec<_> = self.device.iter().cloned().map(Some).collect();
-            all.push(Session::device_id.one_of(&ids));
+            all.push(sessions_of(ours, &self.device)?);
         }
         if !self.service.is_empty() {
             let mut ids = Vec::new();

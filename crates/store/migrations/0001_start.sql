@@ -393,7 +393,6 @@ CREATE UNIQUE INDEX entitlement_what ON entitlement (org, service_id, kind, subj
 CREATE UNIQUE INDEX session_nonce ON session (org, nonce);
 CREATE UNIQUE INDEX session_assertion ON session (org, assertion_id);
 CREATE INDEX session_by_user ON session (org, user_id);
-CREATE INDEX session_by_device ON session (org, device_id);
 CREATE INDEX session_expires ON session (expires_at);
 CREATE INDEX consumed_nonce_exp ON consumed_nonce (exp);
 CREATE UNIQUE INDEX api_client_name ON api_client (org, name);
@@ -402,4 +401,4 @@ CREATE INDEX idempotent_answer_exp ON idempotent_answer (expires_at);
 CREATE INDEX refusal_count_reference ON refusal_count (org, reference);
 CREATE INDEX refusal_count_subject ON refusal_count (org, subject, at);
 CREATE INDEX audit_event_at ON audit_event (org, at, id);
-CREATE INDEX audit_event_reference ON audit_event (org, reference);
+CREATE INDEX audit_event_reference ON audit_event (org, reference) WHERE reference IS NOT NULL;

@@ -5,6 +5,7 @@
 //!
 //! **Must not know** HTTP and everything above it, nor what the records mean.
 
+mod batch;
 mod migrations;
 pub mod postgres;
 mod sql;

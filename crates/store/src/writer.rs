@@ -1,24 +1,30 @@
 //! The writer: one per process, which commits many requests together and continues the audit chains.
 //!
 //! Owns batching, the isolation of one request's failure from its neighbours, and the heads of this process's audit chains. Must not
-//! know an engine: it drives one through [`Engine`].
+//! know an engine: it drives one through [`Engine`]. What one request sees of the batch it is in is `batch.rs`'s.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Checkpoint, Head, NewEvent};
 use latchkey_directory::query::{Direction, Filter, Query};
-use latchkey_directory::store::{StoreError, Tx, Verdict, WriteTx, WriteWork};
+use latchkey_directory::store::{StoreError, Verdict, WriteWork};
 use latchkey_directory::table::{Record as _, Row, Table};
 use latchkey_directory::time::{Clock, Timestamp};
 use latchkey_directory::value::{Columnar as _, Value};
 use latchkey_directory::{OrgId, across};
 
+use crate::batch::{Batch, Reader};
+
 /// How many requests share a commit at most.
 const BATCH: usize = 256;
+
+/// How long a batch gathers while there is company. A commit costs the same for one as for ten, so under load this is most of what a
+/// write costs; a request that comes alone does not wait.
+const GATHER: Duration = Duration::from_millis(2);
 
 /// How many may wait. Beyond that a node is overloaded and says so, while it still answers quickly.
 const QUEUE: usize = 4096;
@@ -100,6 +106,33 @@ impl Handle {
     }
 }
 
+/// How the work of one job is kept from that of its neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Isolation {
+    /// Not at all: none of them may take back a change.
+    None,
+    /// Each begins at a savepoint.
+    Savepoints,
+}
+
+/// What became of a batch.
+enum Attempt {
+    /// It is committed, or had nothing to commit.
+    Done,
+    /// One of its jobs takes back a change: nothing happened yet, and each needs a savepoint.
+    MustIsolate,
+}
+
+/// What the jobs of a batch left in the transaction.
+enum Filled {
+    /// Changes, with these events.
+    Keep(Vec<(OrgId, NewEvent)>),
+    /// Nothing to keep.
+    Nothing,
+    /// See [`Attempt::MustIsolate`].
+    MustIsolate,
+}
+
 struct Writer<E> {
     engine: E,
     clock: Arc<dyn Clock>,
@@ -109,14 +142,19 @@ struct Writer<E> {
 
 impl<E: Engine> Writer<E> {
     fn run(mut self, queue: &Receiver<Job>) {
+        let mut company = false;
         while let Ok(first) = queue.recv() {
-            // While one batch is being committed the next gathers by itself; nobody waits for company.
+            // Asleep, not waiting for each: whoever comes meanwhile need not wake this thread.
+            if company {
+                std::thread::sleep(GATHER);
+            }
             let mut batch = vec![first];
             while batch.len() < BATCH
                 && let Ok(job) = queue.try_recv()
             {
                 batch.push(job);
             }
+            company = batch.len() > 1;
             self.commit_all(batch);
         }
     }
@@ -149,26 +187,38 @@ impl<E: Engine> Writer<E> {
     }
 
     fn attempt(&mut self, batch: &mut [Job]) -> Result<(), StoreError> {
+        // Nearly every refusal comes before anything was changed, so nearly no batch has anything to take back.
+        match self.attempt_with(batch, Isolation::None)? {
+            Attempt::Done => Ok(()),
+            Attempt::MustIsolate => self.attempt_with(batch, Isolation::Savepoints).map(drop),
+        }
+    }
+
+    fn attempt_with(&mut self, batch: &mut [Job], isolation: Isolation) -> Result<Attempt, StoreError> {
         let began = self.clock.monotonic();
         let now = self.clock.now();
         self.engine.begin()?;
         let mut heads = HashMap::new();
-        let result = self.fill(batch, began, now).and_then(|events| {
-            if let Some(events) = events {
+        let result = self.fill(batch, began, now, isolation).and_then(|filled| {
+            if let Filled::Keep(events) = filled {
                 heads = self.chain(events, now)?;
-                self.engine.commit().map(|()| true)
-            } else {
-                Ok(false)
+                self.engine.commit()?;
+                return Ok(Filled::Keep(Vec::new()));
             }
+            Ok(filled)
         });
         match result {
-            Ok(true) => {
+            Ok(Filled::Keep(_)) => {
                 self.heads.extend(heads);
-                Ok(())
+                Ok(Attempt::Done)
             }
-            Ok(false) => {
+            Ok(Filled::Nothing) => {
                 self.engine.rollback();
-                Ok(())
+                Ok(Attempt::Done)
+            }
+            Ok(Filled::MustIsolate) => {
+                self.engine.rollback();
+                Ok(Attempt::MustIsolate)
             }
             Err(error) => {
                 self.engine.rollback();
@@ -178,36 +228,42 @@ impl<E: Engine> Writer<E> {
         }
     }
 
-    /// Runs the work of every job. `None`: nothing is to be kept.
+    /// Runs the work of every job.
     fn fill(
         &mut self,
         batch: &mut [Job],
         began: Instant,
         now: Timestamp,
-    ) -> Result<Option<Vec<(OrgId, NewEvent)>>, StoreError> {
-        let mut events = Vec::new();
+        isolation: Isolation,
+    ) -> Result<Filled, StoreError> {
+        let alone = batch.len() == 1;
+        let mut shared = Batch::new(&mut self.engine, began, now);
         let mut keep_any = false;
         for job in batch {
-            self.engine.savepoint()?;
-            let mark = events.len();
-            let mut tx = Transaction { engine: &mut self.engine, events: &mut events, began, now };
+            if isolation == Isolation::Savepoints {
+                shared.engine().savepoint()?;
+            }
+            let mut tx = shared.transaction();
             // A panic is a fault of that work alone; its changes are taken back.
             let verdict = catch_unwind(AssertUnwindSafe(|| (job.work)(&mut tx))).unwrap_or(Verdict::Undo);
-            if let Some(error) = self.engine.broken() {
+            let changed = tx.changed();
+            let mark = tx.events_before();
+            if let Some(error) = shared.engine().broken() {
                 return Err(error);
             }
-            match verdict {
-                Verdict::Keep => {
-                    self.engine.keep()?;
-                    keep_any = true;
+            match (verdict, isolation) {
+                (Verdict::Keep, Isolation::Savepoints) => shared.engine().keep()?,
+                (Verdict::Keep, Isolation::None) => {}
+                (Verdict::Undo, Isolation::Savepoints) => {
+                    shared.forget(mark);
+                    shared.engine().undo()?;
                 }
-                Verdict::Undo => {
-                    events.truncate(mark);
-                    self.engine.undo()?;
-                }
+                (Verdict::Undo, Isolation::None) if changed && !alone => return Ok(Filled::MustIsolate),
+                (Verdict::Undo, Isolation::None) => shared.forget(mark),
             }
+            keep_any |= verdict == Verdict::Keep;
         }
-        Ok(keep_any.then_some(events))
+        Ok(if keep_any { Filled::Keep(shared.into_events()) } else { Filled::Nothing })
     }
 
     /// Gives the events their places and writes them with the new heads, which count once the commit succeeds.
@@ -295,80 +351,5 @@ fn answer(jobs: Vec<Job>, result: &Result<(), StoreError>) {
     for job in jobs {
         // Whoever asked may have gone away; the commit stands all the same.
         let _ = job.answer.send(result.clone());
-    }
-}
-
-/// Reads outside a transaction.
-struct Reader<'a, E>(&'a mut E);
-
-impl<E: Engine> Tx for Reader<'_, E> {
-    fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        self.0.select(query)
-    }
-
-    fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
-        self.0.count(table, filter)
-    }
-
-    fn now(&self) -> Timestamp {
-        Timestamp::default()
-    }
-}
-
-struct Transaction<'a, E> {
-    engine: &'a mut E,
-    events: &'a mut Vec<(OrgId, NewEvent)>,
-    began: Instant,
-    now: Timestamp,
-}
-
-impl<E: Engine> Tx for Transaction<'_, E> {
-    fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        self.engine.select(query)
-    }
-
-    fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
-        self.engine.count(table, filter)
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-}
-
-impl<E: Engine> WriteTx for Transaction<'_, E> {
-    fn insert(&mut self, table: &'static Table, rows: Vec<Row>) -> Result<u64, StoreError> {
-        self.engine.insert(table, rows)
-    }
-
-    fn update(
-        &mut self,
-        table: &'static Table,
-        filter: &Filter,
-        set: &[(&'static str, Value)],
-    ) -> Result<u64, StoreError> {
-        self.engine.update(table, filter, set)
-    }
-
-    fn add(
-        &mut self,
-        table: &'static Table,
-        filter: &Filter,
-        column: &'static str,
-        by: i64,
-    ) -> Result<u64, StoreError> {
-        self.engine.add(table, filter, column, by)
-    }
-
-    fn delete(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
-        self.engine.delete(table, filter)
-    }
-
-    fn audit(&mut self, org: &OrgId, event: NewEvent) {
-        self.events.push((org.clone(), event));
-    }
-
-    fn began(&self) -> Instant {
-        self.began
     }
 }

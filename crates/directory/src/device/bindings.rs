@@ -11,7 +11,7 @@ use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::intent::Intent;
 use crate::page::{Cursor, Page, PageRequest, page};
-use crate::records::{Binding, Device, Session, User};
+use crate::records::{Binding, Device, User};
 use crate::scope::Org;
 use crate::store::{Tx, WriteTx};
 use crate::values::UserStatus;
@@ -81,7 +81,7 @@ fn remove(tx: &mut dyn WriteTx, intent: &Intent, binding: &mut Binding) -> Resul
     binding.ended_at = Some(tx.now());
     let org = binding.org.clone();
     Org::of(tx, &org).replace(binding)?;
-    let sessions = state::end_sessions(tx, &org, Session::binding_id.is(&binding.id), "binding removed")?;
+    let sessions = state::end_sessions(tx, &org, state::of_binding(binding), "binding removed")?;
     Org::of(tx, &org).audit(
         NewEvent::new(&intent.actor, "binding.remove", binding.id.clone())
             .with("device", &binding.device_id)

@@ -2,6 +2,9 @@
 //!
 //! Owns the only places where a device's state is written. Must not know who asks for a change or whether they may.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use latchkey_wire::{BindingState, DeviceState};
 
 use crate::audit::{Actor, NewEvent};
@@ -9,11 +12,10 @@ use crate::id::OrgId;
 use crate::query::Filter;
 use crate::records::{Binding, Device, DeviceKey, Organization, Session};
 use crate::scope::Org;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::value::Columnar as _;
 use crate::values::DeviceKeyState;
-use std::time::Duration;
 
 /// Why a device is in its state, as it is kept and shown.
 pub mod reason {
@@ -120,7 +122,24 @@ pub(crate) fn live() -> Filter {
 
 /// Ends the sessions that came of this device.
 pub(crate) fn device_sessions(tx: &mut dyn WriteTx, device: &Device, why: &str) -> Result<u64, StoreError> {
-    end_sessions(tx, &device.org, Session::device_id.is(&device.id), why)
+    let sessions = sessions_of(&mut Org::of(tx, &device.org), std::slice::from_ref(&device.id))?;
+    end_sessions(tx, &device.org, sessions, why)
+}
+
+/// The sessions that came of these devices. They are looked for among those of the devices' users: an index on the device would cost
+/// every sign-in a page in its commit, for what is asked when a device is removed.
+pub(crate) fn sessions_of<T: Tx + ?Sized>(ours: &mut Org<'_, T>, devices: &[String]) -> Result<Filter, StoreError> {
+    // Bindings are ended and never deleted, so each session's is found.
+    let bindings = ours.find::<Binding>(Binding::device_id.one_of(devices))?;
+    let users: BTreeSet<String> = bindings.into_iter().map(|binding| binding.user_id).collect();
+    let users: Vec<String> = users.into_iter().collect();
+    let devices: Vec<Option<String>> = devices.iter().cloned().map(Some).collect();
+    Ok(Session::user_id.one_of(&users).and(Session::device_id.one_of(&devices)))
+}
+
+/// The sessions that came of this binding.
+pub(crate) fn of_binding(binding: &Binding) -> Filter {
+    Session::user_id.eq(&binding.user_id).and(Session::binding_id.is(&binding.id))
 }
 
 /// Ends the sessions that fit and are not over. Answers how many those were.

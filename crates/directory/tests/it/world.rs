@@ -307,13 +307,15 @@ impl World {
         self.all(AuditEvent::action.eq(&action.to_owned())).await
     }
 
+    /// A session as a sign-in through the device's binding leaves it.
     pub async fn session(&self, device: &str) -> Session {
+        let binding = self.bindings(device).await.into_iter().next().expect("the device has a binding");
         let row = Session {
             org: self.org.clone(),
             id: format!("session-{device}"),
-            user_id: "u".into(),
+            user_id: binding.user_id,
             device_id: Some(device.to_owned()),
-            binding_id: self.bindings(device).await.first().map(|b| b.id.clone()),
+            binding_id: Some(binding.id),
             service_id: "s".into(),
             channel: "agent".into(),
             nonce: Bytes(*random_bytes()),

@@ -38,9 +38,15 @@ pub struct Told {
 }
 
 /// A new id for a document of ours.
-#[must_use]
-pub fn new_id() -> String {
+fn new_id() -> String {
     latchkey_saml::id_from_random(&latchkey_wire::sign::random_bytes())
+}
+
+/// A new id for an assertion, which the store keeps and finds again.
+#[must_use]
+pub fn new_assertion_id(now: latchkey_directory::Timestamp) -> String {
+    let now_ms = u64::try_from(now.millis()).unwrap_or(0);
+    latchkey_saml::id_from_time_and_random(now_ms, &latchkey_wire::sign::random_bytes())
 }
 
 /// The signed response for a sign-in that was granted.

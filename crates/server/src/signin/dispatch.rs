@@ -130,8 +130,9 @@ fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
         channel: Channel::Agent,
         level,
     };
-    let now = app.seconds();
-    let transaction = Transaction::begin(begin, now);
+    let at = app.directory.now();
+    let now = at.seconds();
+    let transaction = Transaction::begin(begin, u64::try_from(at.millis()).unwrap_or(0));
     let too_much = |error| visitor.count(app).err().unwrap_or_else(|| of_txn(error));
     let txn = transaction.seal(&app.seals, home(app, &org)).map_err(too_much)?;
     let message = Message {

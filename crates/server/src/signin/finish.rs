@@ -134,7 +134,7 @@ impl End<'_> {
         let (proven, service) = verified.map_err(No::unproven)?;
         let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
 
-        let assertion_id = answer::new_id();
+        let assertion_id = answer::new_assertion_id(app.directory.now());
         let granted = self.grant(proven, service, &facts, &assertion_id).await?;
         let mut session = String::new();
         let written = granted.map(|signed_in| {

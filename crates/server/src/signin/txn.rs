@@ -198,16 +198,24 @@ pub struct Begin {
     pub level: Level,
 }
 
+/// 48 bits of time and 80 random ones. They are kept in an index that must refuse a second session, and there neighbours in time share
+/// a page: a commit of many sign-ins then writes a few pages of it, not one for each.
+fn unique(now_ms: u64) -> Unique {
+    let mut unique = [0; 16];
+    unique[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+    aws_lc_rs::rand::fill(&mut unique[6..]).expect("the operating system's random source works");
+    Bytes(unique)
+}
+
 impl Transaction {
-    /// Begins one, unique, good from now.
+    /// Begins one, unique, good from now on (Unix time in milliseconds).
     #[must_use]
-    pub fn begin(begin: Begin, now: Seconds) -> Self {
+    pub fn begin(begin: Begin, now_ms: u64) -> Self {
         let Begin { request, origin, service_id, service_name, cb, channel, level } = begin;
-        let mut unique = [0; 16];
-        aws_lc_rs::rand::fill(&mut unique).expect("the operating system's random source works");
+        let now = now_ms / 1000;
         Self {
             request,
-            unique: Bytes(unique),
+            unique: unique(now_ms),
             origin,
             service_id,
             service_name,
@@ -288,6 +296,7 @@ mod tests {
     use super::*;
 
     const NOW: Seconds = 1_764_000_123;
+    const NOW_MS: u64 = NOW * 1000 + 999;
     const HOME: Home<'_> = Home { org: "0199c0de", incarnation: &[3; 16] };
 
     fn keys() -> SealKeys {
@@ -320,7 +329,7 @@ mod tests {
 
     #[test]
     fn finish_reads_back_what_the_challenge_said() {
-        let begun = Transaction::begin(begin(Some("https://wiki.acme.example/Page?x=1")), NOW);
+        let begun = Transaction::begin(begin(Some("https://wiki.acme.example/Page?x=1")), NOW_MS);
         let txn = begun.seal(&keys(), HOME).unwrap();
         let opened = Transaction::open(&txn, &keys(), HOME, NOW + 59).unwrap();
         assert_eq!(opened, begun);
@@ -332,7 +341,7 @@ mod tests {
 
     #[test]
     fn r13_a_challenge_ends_after_sixty_seconds_and_a_transaction_after_ten_minutes() {
-        let txn = Transaction::begin(begin(None), NOW).seal(&keys(), HOME).unwrap();
+        let txn = Transaction::begin(begin(None), NOW_MS).seal(&keys(), HOME).unwrap();
         let at = |now| Transaction::open(&txn, &keys(), HOME, now);
         assert!(at(NOW + 60).unwrap().challenge_open(NOW + 60));
         assert!(!at(NOW + 61).unwrap().challenge_open(NOW + 61));
@@ -343,7 +352,7 @@ mod tests {
 
     #[test]
     fn a05_it_opens_at_home_only() {
-        let txn = Transaction::begin(begin(None), NOW).seal(&keys(), HOME).unwrap();
+        let txn = Transaction::begin(begin(None), NOW_MS).seal(&keys(), HOME).unwrap();
         let abroad = [Home { org: "0199c0df", ..HOME }, Home { incarnation: &[4; 16], ..HOME }];
         for home in abroad {
             assert_eq!(Transaction::open(&txn, &keys(), home, NOW), Err(TxnError::NotOurs));
@@ -356,15 +365,15 @@ mod tests {
 
     #[test]
     fn two_transactions_of_the_same_request_are_two() {
-        let [one, other] = [0, 1].map(|_| Transaction::begin(begin(None), NOW));
+        let [one, other] = [0, 1].map(|_| Transaction::begin(begin(None), NOW_MS));
         assert_ne!(one.unique, other.unique);
     }
 
     #[test]
     fn a_long_relay_state_fits_and_one_of_quotes_and_two_long_addresses_does_not() {
-        let fits = Transaction::begin(begin(Some(&"x".repeat(2048))), NOW).seal(&keys(), HOME).unwrap();
+        let fits = Transaction::begin(begin(Some(&"x".repeat(2048))), NOW_MS).seal(&keys(), HOME).unwrap();
         assert!(fits.len() <= MAX_SEALED, "{}", fits.len());
-        let quotes = Transaction::begin(begin(Some(&"\"".repeat(2048))), NOW).seal(&keys(), HOME);
+        let quotes = Transaction::begin(begin(Some(&"\"".repeat(2048))), NOW_MS).seal(&keys(), HOME);
         assert!(matches!(quotes, Err(TxnError::TooLarge { found }) if found > MAX_SEALED));
     }
 
@@ -392,7 +401,7 @@ mod tests {
                     channel: Channel::ALL[channel],
                     ..begin(Some(&relay))
                 },
-                now,
+                now * 1000,
             );
             let txn = begun.seal(&keys(), HOME).unwrap();
             prop_assert!(txn.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
@@ -401,7 +410,7 @@ mod tests {
 
         #[test]
         fn no_altered_character_opens(at in any::<prop::sample::Index>(), to in "[A-Za-z0-9_-]") {
-            let txn = Transaction::begin(begin(None), NOW).seal(&keys(), HOME).unwrap();
+            let txn = Transaction::begin(begin(None), NOW_MS).seal(&keys(), HOME).unwrap();
             let at = at.index(txn.len());
             prop_assume!(txn[at..=at] != to);
             let altered = format!("{}{to}{}", &txn[..at], &txn[at + 1..]);

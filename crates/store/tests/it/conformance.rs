@@ -10,7 +10,7 @@ use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Head, NewEvent};
 use latchkey_directory::master::MasterKey;
 use latchkey_directory::query::{Direction, Filter};
 use latchkey_directory::records::{ConsumedNonce, Domain, RefusalCount};
-use latchkey_directory::store::{Store, StoreError};
+use latchkey_directory::store::{Store, StoreError, WriteTx};
 use latchkey_directory::time::{SystemClock, Timestamp};
 use latchkey_directory::values::DomainState;
 use latchkey_directory::{Directory, Org, OrgId, Taken};
@@ -42,6 +42,7 @@ cases! {
     a_row_comes_back_as_it_was
     a_taken_key_is_told_and_changes_nothing
     an_undone_write_leaves_nothing_and_its_neighbours_stay
+    each_write_of_a_batch_reads_what_those_before_it_left
     a_panicking_write_leaves_nothing_and_the_store_goes_on
     one_value_is_consumed_once_however_many_try
     a_counter_is_exact_under_concurrency
@@ -133,6 +134,47 @@ pub(crate) async fn an_undone_write_leaves_nothing_and_its_neighbours_stay(store
     assert!(names.contains(&"d38.example".to_owned()) && !names.contains(&"d39.example".to_owned()));
     let events = events_of(&directory, &a).await;
     assert_eq!(events.iter().filter(|e| e.action == "domain.add").count(), 20);
+}
+
+/// What a batch reads once for all is read again after a change, and after a change that was taken back.
+pub(crate) async fn each_write_of_a_batch_reads_what_those_before_it_left(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    put(&directory, domain(&a, "d.example")).await.unwrap().unwrap();
+    let began = Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    let set = |n: u32, keep: bool| {
+        let (directory, a, began) = (directory.clone(), a.clone(), Arc::clone(&began));
+        async move {
+            directory
+                .write(move |tx| {
+                    if n == 0 {
+                        // The others come while this one is under way, so they are one batch.
+                        std::thread::sleep(std::time::Duration::from_millis(50));
+                    }
+                    began.lock().unwrap().insert(n, tx.began());
+                    let mut ours = Org::of(tx, &a);
+                    let read = |ours: &mut Org<'_, dyn WriteTx>| {
+                        Ok::<_, StoreError>(ours.get::<Domain>("d.example")?.unwrap().challenge)
+                    };
+                    let (before, again) = (read(&mut ours)?, read(&mut ours)?);
+                    assert_eq!(before, again);
+                    let own = format!("write {n}");
+                    ours.update::<Domain>(Domain::name.eq(&"d.example".to_owned()), &[Domain::challenge.set(&own)])?;
+                    assert_eq!(read(&mut ours)?, own, "its own change");
+                    if keep { Ok((n, before)) } else { Err(StoreError::Corrupt("on purpose".into())) }
+                })
+                .await
+        }
+    };
+    let results = futures_util::future::join_all((0..12).map(|n| set(n, n % 3 != 1))).await;
+    let mut expected = "c'\"\\ü".to_owned();
+    for (n, before) in results.into_iter().flatten() {
+        assert_eq!(before, expected, "what write {n} read");
+        expected = format!("write {n}");
+    }
+    assert_eq!(all(&directory, &a).await[0].challenge, "write 11");
+    let transactions: std::collections::BTreeSet<_> = began.lock().unwrap().values().copied().collect();
+    assert!(transactions.len() < 12, "no two writes shared a transaction: this test shows nothing");
 }
 
 pub(crate) async fn a_panicking_write_leaves_nothing_and_the_store_goes_on(store: Arc<dyn Store>) {
