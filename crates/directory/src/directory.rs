@@ -11,6 +11,7 @@ use crate::master::MasterKey;
 use crate::refusal::{Denied, Refused};
 use crate::store::{Store, StoreError, Tx, Verdict, WriteTx};
 use crate::time::{Clock, Timestamp};
+use crate::user_keys::UserKeys;
 
 /// A grant older than this when its answer is about to be sent is not given out.
 pub const GRANT_LIFETIME: Duration = Duration::from_millis(700);
@@ -21,6 +22,7 @@ pub struct Directory {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     master: Arc<MasterKey>,
+    user_keys: UserKeys,
 }
 
 /// What was decided in a commit, together with when its facts were read. The value comes out only while it is fresh.
@@ -58,7 +60,7 @@ impl<T, D> Granted<Result<T, D>> {
 impl Directory {
     /// On this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, master: Arc<MasterKey>) -> Self {
-        Self { store, clock, master }
+        Self { store, clock, master, user_keys: UserKeys::default() }
     }
 
     /// The store.
@@ -83,6 +85,11 @@ impl Directory {
     #[must_use]
     pub fn master(&self) -> &Arc<MasterKey> {
         &self.master
+    }
+
+    /// The user keys that this process has met.
+    pub(crate) fn user_keys(&self) -> &UserKeys {
+        &self.user_keys
     }
 
     /// Reads, on one consistent state.

@@ -40,6 +40,7 @@ pub mod table;
 mod tidy;
 pub mod time;
 pub mod tokens;
+mod user_keys;
 pub mod users;
 pub mod value;
 pub mod values;

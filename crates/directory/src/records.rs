@@ -10,7 +10,7 @@ use serde_json::Value as JsonValue;
 
 use crate::table::record;
 use crate::time::Timestamp;
-use crate::value::{Blob, Json, StoredKey};
+use crate::value::{Blob, Json, JsonText, StoredKey};
 use crate::values::{
     ClientState, DeviceKeyState, DomainState, EntitlementKind, KeyState, KeyUse, KnownUsers, Leniency, TokenState,
     UserSource, UserStatus,
@@ -423,7 +423,7 @@ record! {
         /// A change found by a refresh that waits for approval.
         pub metadata_pending: Option<Blob>,
         /// What else is set: name id, attributes, signing. The SAML part of the server knows the form.
-        pub settings: Json<BTreeMap<String, JsonValue>>,
+        pub settings: JsonText<BTreeMap<String, JsonValue>>,
         /// The lowest evidence level.
         pub min_evidence: Level,
         /// When it was made.

@@ -21,7 +21,7 @@ use crate::records::{Entitlement, Group, Membership, Service, Session, User};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
-use crate::value::{Blob, Json};
+use crate::value::{Blob, JsonText};
 use crate::values::{EntitlementKind, SignAlgorithm, SignWhat, UserStatus};
 use crate::{Directory, Error, FieldProblem, Result};
 
@@ -76,27 +76,28 @@ impl Default for ServiceSettings {
 /// Beside the settings in their column: the consumer addresses, so that they can be shown without reading metadata.
 const ACS: &str = "acs";
 
-fn acs_of(service: &Service) -> Vec<String> {
-    let list = service.settings.get(ACS).and_then(JsonValue::as_array);
-    list.into_iter().flatten().filter_map(|url| url.as_str().map(str::to_owned)).collect()
+fn acs_of(service: &Service) -> Result<Vec<String>> {
+    let column = service.settings.read()?;
+    let list = column.get(ACS).and_then(JsonValue::as_array);
+    Ok(list.into_iter().flatten().filter_map(|url| url.as_str().map(str::to_owned)).collect())
 }
 
 impl ServiceSettings {
     /// Of a service's record. What is missing has its default.
     pub fn of(service: &Service) -> Result<Self> {
-        let map = service.settings.0.clone().into_iter().collect();
+        let map = service.settings.read()?.into_iter().collect();
         serde_json::from_value(JsonValue::Object(map))
             .map_err(|e| Error::Store(StoreError::Corrupt(format!("settings of service {}: {e}", service.id))))
     }
 
     /// The column, with what is shown of the metadata beside the settings.
-    fn to_column(&self, acs: &[String]) -> Json<BTreeMap<String, JsonValue>> {
+    fn to_column(&self, acs: &[String]) -> JsonText<BTreeMap<String, JsonValue>> {
         let JsonValue::Object(map) = serde_json::to_value(self).expect("settings are plain values") else {
             unreachable!("a structure becomes an object");
         };
         let mut column: BTreeMap<_, _> = map.into_iter().collect();
         column.insert(ACS.to_owned(), acs.into());
-        Json(column)
+        JsonText::of(&column)
     }
 }
 
@@ -351,7 +352,7 @@ fn views<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, services: Vec<Service>) -> Res
             let settings = ServiceSettings::of(&service)?;
             Ok(ServiceView {
                 entitle: entitled.remove(&service.id).unwrap_or_default(),
-                acs: acs_of(&service),
+                acs: acs_of(&service)?,
                 metadata_sha256: hex(&service.metadata_sha256),
                 metadata_pending_sha256: service.metadata_pending.as_ref().map(|pending| hex(&sha256(&pending.0))),
                 id: service.id,
@@ -746,7 +747,7 @@ mod tests {
     fn settings_that_are_missing_have_their_default() {
         let settings: ServiceSettings = serde_json::from_str("{}").unwrap();
         assert_eq!(settings, ServiceSettings::default());
-        let JsonValue::Object(column) = serde_json::to_value(settings.to_column(&[])).unwrap() else { panic!() };
+        let column = settings.to_column(&[]).read().unwrap();
         assert_eq!(column["name_id"], "email");
         assert_eq!(column["algorithm"], "rsa-sha256");
     }

@@ -4,6 +4,7 @@
 //! SAML: what a service is told is computed by the caller's [`Decide`], inside the transaction, from the rows read there.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use latchkey_wire::message::Proof;
 use latchkey_wire::verify::{NoKey, Ours};
@@ -18,6 +19,7 @@ use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
+use crate::user_keys::UserKey;
 use crate::values::EntitlementKind;
 use crate::{Directory, Granted};
 
@@ -69,8 +71,6 @@ pub struct Wanted {
     pub presence: bool,
     /// The assertion's id, drawn by the caller.
     pub assertion_id: String,
-    /// Whether the answer names the user's groups, which costs a read.
-    pub groups: bool,
     /// From where it came.
     pub address: Option<IpAddr>,
 }
@@ -88,9 +88,25 @@ pub struct Standing<'a> {
     pub level: Level,
 }
 
-/// Computes what the service is told, or refuses. Runs inside the transaction and possibly more than once.
-pub trait Decide<A, D>: Fn(&Standing<'_>) -> Result<A, D> + Send + 'static {}
-impl<A, D, F: Fn(&Standing<'_>) -> Result<A, D> + Send + 'static> Decide<A, D> for F {}
+/// Computes what the service is told, or refuses. Runs inside the transaction, so on rows that are true when it is committed, and possibly
+/// more than once: it has no effect but its answer.
+pub trait Decide: Send + 'static {
+    /// What it makes of the service's record.
+    type Service;
+    /// What the service is told.
+    type Answer: Send + 'static;
+    /// Why it is told nothing.
+    type No: Send + 'static;
+
+    /// Reads the service's record.
+    fn service(&self, record: &Service) -> Result<Self::Service, Self::No>;
+
+    /// Whether the answer names the user's groups, which costs a read.
+    fn names_groups(&self, service: &Self::Service) -> bool;
+
+    /// Decides.
+    fn decide(&self, service: &Self::Service, standing: &Standing<'_>) -> Result<Self::Answer, Self::No>;
+}
 
 /// Why a sign-in was not granted.
 #[derive(Debug)]
@@ -115,6 +131,27 @@ impl<D> From<Refused> for NotGranted<D> {
     }
 }
 
+/// Why a proof was not verified.
+#[derive(Debug)]
+pub enum NotVerified {
+    /// It does not verify, or names what is not there.
+    Refused(Refused),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for NotVerified {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refused> for NotVerified {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
 /// A sign-in that was granted.
 #[derive(Debug, Clone)]
 pub struct SignedIn<A> {
@@ -131,48 +168,53 @@ pub struct SignedIn<A> {
 }
 
 impl Directory {
-    /// Checks a proof's addressing and signature, and answers with the service as it stands. The binding's key is read here and may have
-    /// changed by the time of the grant, which looks again.
-    pub async fn verify_proof<D>(
+    /// Checks a proof's addressing and signature. The key is the one that the named binding has, or had when this process met it; the grant
+    /// looks again.
+    pub async fn verify_proof(
         &self,
         org: &OrgId,
         posted: Posted<Proof>,
         ours: Ours<'_>,
-        service_id: &str,
-    ) -> Result<(ProvenUser, Service), NotGranted<D>> {
+    ) -> Result<ProvenUser, NotVerified> {
         posted.addressed_to(ours).map_err(unsound)?;
-        let (org, id, service) = (org.clone(), posted.unverified().body.binding_id.clone(), service_id.to_owned());
-        // One read for both: a sign-in has no time for two.
-        let read = move |tx: &mut dyn Tx| {
-            let mut ours = Org::of(tx, &org);
-            Ok::<_, StoreError>((ours.get::<Binding>(&id)?, ours.get::<Service>(&service)?))
+        let binding_id = &posted.unverified().body.binding_id;
+        let kid = posted.signers().first().and_then(|signer| posted.kid_of(signer));
+        let thumbprint = kid.and_then(|kid| kid.parse().ok());
+        let met = thumbprint.and_then(|thumbprint| self.user_keys().get(org, thumbprint, binding_id));
+        let key = match &met {
+            Some(key) => Arc::clone(key),
+            None => self.user_key_of(org, binding_id.clone()).await?,
         };
-        let (binding, service) = self.read(read).await?;
-        let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "no binding has the id in the proof"))?;
-        let key = binding.user_key.read()?;
-        let proof = posted.verify(|_| Ok::<_, NoKey>(key.clone())).map_err(unsound)?;
+        let proof = posted.verify(|_| Ok::<_, NoKey>(key.key.clone())).map_err(unsound)?;
         // The key speaks for its own device only: what is remembered from here on stands under that one's id, not under one of the
         // sender's making.
-        if proof.body().device_id != binding.device_id {
+        if proof.body().device_id != key.device_id {
             return Err(Refused::new(Code::Device404, "the proof names another device than its binding's").into());
         }
-        let gone = || Refused::new(Code::Proof020, "the service was deleted in the meantime");
-        Ok((ProvenUser { proof, uk: binding.uk }, service.ok_or_else(gone)?))
+        let uk = key.thumbprint;
+        if met.is_none() {
+            self.user_keys().keep(org, key);
+        }
+        Ok(ProvenUser { proof, uk })
+    }
+
+    async fn user_key_of(&self, org: &OrgId, binding_id: String) -> Result<Arc<UserKey>, NotVerified> {
+        let org = org.clone();
+        let read = move |tx: &mut dyn Tx| Org::of(tx, &org).get::<Binding>(&binding_id);
+        let binding = self.read(read).await?;
+        let binding = binding.ok_or_else(|| Refused::new(Code::Device404, "no binding has the id in the proof"))?;
+        Ok(Arc::new(UserKey::of(&binding)?))
     }
 
     /// Grants a sign-in, or says why not. The answer may be given out only while [`Granted::release`] allows it; afterwards
     /// [`Directory::drop_session`].
-    pub async fn sign_in<A, D>(
+    pub async fn sign_in<D: Decide>(
         &self,
         org: &OrgId,
         proven: ProvenUser,
         wanted: Wanted,
-        decide: impl Decide<A, D>,
-    ) -> Result<Granted<SignedIn<A>>, NotGranted<D>>
-    where
-        A: Send + 'static,
-        D: Send + 'static,
-    {
+        decide: D,
+    ) -> Result<Granted<SignedIn<D::Answer>>, NotGranted<D::No>> {
         let org = org.clone();
         match self.decide(move |tx| grant(tx, &org, &proven, &wanted, &decide)).await? {
             Ok(granted) => granted.transpose().map_err(NotGranted::Decided),
@@ -208,13 +250,13 @@ fn unsound(error: WireError) -> Refused {
     Refused::new(Code::Enroll010, format!("the proof: {error}"))
 }
 
-fn grant<A, D>(
+fn grant<D: Decide>(
     tx: &mut dyn WriteTx,
     org: &OrgId,
     proven: &ProvenUser,
     wanted: &Wanted,
-    decide: &impl Decide<A, D>,
-) -> Result<Result<SignedIn<A>, D>, Denied> {
+    decide: &D,
+) -> Result<Result<SignedIn<D::Answer>, D::No>, Denied> {
     let now = tx.now();
     let said = proven.said();
     confirmed(tx)?;
@@ -231,14 +273,18 @@ fn grant<A, D>(
     let service = Org::of(tx, org)
         .get::<Service>(&wanted.service_id)?
         .ok_or_else(|| Refused::new(Code::Proof020, "the service was deleted in the meantime"))?;
-    let groups = entitled(tx, user, &service, wanted.groups)?;
+    let known = match decide.service(&service) {
+        Ok(known) => known,
+        Err(other) => return Ok(Err(other)),
+    };
+    let groups = entitled(tx, user, &service, decide.names_groups(&known))?;
     strong_enough(&service, binding.level, wanted)?;
     if wanted.presence && !said.presence {
         let detail = "the service wants the person to confirm (ForceAuthn), and nobody was asked";
         return Err(Refused::new(Code::Proof014, detail).into());
     }
     let standing = Standing { user, groups: &groups, service: &service, level: binding.level };
-    let answer = match decide(&standing) {
+    let answer = match decide.decide(&known, &standing) {
         Ok(answer) => answer,
         Err(other) => return Ok(Err(other)),
     };

@@ -212,6 +212,45 @@ impl<T> std::ops::Deref for Json<T> {
     }
 }
 
+/// JSON as it is kept: read where it is used, not with its row. Equal if the text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonText<T>(String, std::marker::PhantomData<fn() -> T>);
+
+impl<T: Serialize + DeserializeOwned> JsonText<T> {
+    /// The text to keep.
+    #[must_use]
+    pub fn of(value: &T) -> Self {
+        let text = serde_json::to_string(value).expect("records hold nothing that JSON cannot say");
+        Self(text, std::marker::PhantomData)
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is not what this version writes.
+    pub fn read(&self) -> Result<T, StoreError> {
+        serde_json::from_str(&self.0).map_err(|e| StoreError::Corrupt(format!("JSON column: {e}")))
+    }
+
+    /// The text, as the key of what was made of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Columnar for JsonText<T> {
+    const KIND: Kind = Kind::Text;
+
+    fn to_value(&self) -> Value {
+        Value::Text(self.0.clone())
+    }
+
+    fn from_value(value: Value) -> Result<Self, StoreError> {
+        String::from_value(value).map(|text| Self(text, std::marker::PhantomData))
+    }
+}
+
 /// A public key as it is kept. It is read where it is used, not with its row: checking that a point lies on its curve costs more than
 /// the row does, and most rows are read for something else.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 //!
 //! Owns the making of both and of the form that carries them. Must not know by which channel they travel.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use latchkey_directory::OrgId;
 use latchkey_directory::signin::SignedIn;
@@ -34,7 +36,7 @@ pub struct Told {
     /// What is released.
     pub attributes: Vec<ReleasedAttribute>,
     /// How to sign.
-    pub settings: SamlSettings,
+    pub settings: Arc<SamlSettings>,
 }
 
 /// A new id for a document of ours.

@@ -1,6 +1,6 @@
 //! Services as SAML needs them: record, parsed metadata, parsed settings.
 //!
-//! Owns the cache of parsed metadata (by content hash: what a document says never changes) and the form of the settings `name_id` and
+//! Owns the memory of parsed records (by content: what a document says never changes) and the form of the settings `name_id` and
 //! `attributes`. Must not know requests.
 
 use std::sync::Arc;
@@ -18,11 +18,21 @@ use latchkey_saml::metadata::{HttpPolicy, MetadataError, ServiceMetadata, Signat
 use latchkey_saml::name_id::NameIdFormat;
 use latchkey_saml::request::RequestPolicy;
 
-/// How many parsed documents stay in memory.
+/// How many services stay in memory, parsed.
 const REMEMBERED: u64 = 4096;
 
-/// Parsed metadata by the hash of its document and whether http was allowed.
-pub struct Parsed(moka::sync::Cache<(Bytes<32>, bool), Arc<ServiceMetadata>>);
+/// What the records of services say, parsed, by the hash of the metadata and the text of the settings: what those say never changes.
+#[derive(Clone)]
+pub struct Parsed(moka::sync::Cache<(Bytes<32>, String), SamlService>);
+
+/// A service's record as SAML reads it.
+#[derive(Debug, Clone)]
+pub struct SamlService {
+    /// Its metadata. Whether it has expired since is looked at for each request.
+    pub metadata: Arc<ServiceMetadata>,
+    /// Its settings.
+    pub settings: Arc<SamlSettings>,
+}
 
 impl Default for Parsed {
     fn default() -> Self {
@@ -31,19 +41,18 @@ impl Default for Parsed {
 }
 
 impl Parsed {
-    /// The metadata of a service, parsed now or remembered. Whether it has expired since is looked at for each request.
-    pub fn of(
-        &self,
-        service: &Service,
-        http: HttpPolicy,
-        now: jiff::Timestamp,
-    ) -> Result<Arc<ServiceMetadata>, MetadataError> {
-        let key = (service.metadata_sha256, http == HttpPolicy::AllowHttp);
+    /// A service, parsed now or remembered.
+    pub fn of(&self, service: &Service, now: jiff::Timestamp) -> Result<SamlService, Unusable> {
+        let key = (service.metadata_sha256, service.settings.text().to_owned());
         if let Some(known) = self.0.get(&key) {
             return Ok(known);
         }
-        let parsed = Arc::new(ServiceMetadata::parse(&service.metadata.0, now, http)?);
-        self.0.insert(key, Arc::clone(&parsed));
+        let settings = ServiceSettings::of(service).map_err(|e| Unusable::Settings(e.to_string()))?;
+        let settings = SamlSettings::parse(&settings)
+            .map_err(|wrong| Unusable::Settings(wrong.into_iter().map(|w| w.detail).collect::<Vec<_>>().join("; ")))?;
+        let metadata = Arc::new(ServiceMetadata::parse(&service.metadata.0, now, settings.http)?);
+        let parsed = SamlService { metadata, settings: Arc::new(settings) };
+        self.0.insert(key, parsed.clone());
         Ok(parsed)
     }
 }
@@ -186,7 +195,7 @@ pub struct Known {
     /// Its metadata.
     pub metadata: Arc<ServiceMetadata>,
     /// Its settings.
-    pub settings: SamlSettings,
+    pub settings: Arc<SamlSettings>,
 }
 
 /// Why a stored service cannot be used.
@@ -215,10 +224,7 @@ impl Unusable {
 impl Known {
     /// Of a record.
     pub fn of(parsed: &Parsed, service: Service, now: jiff::Timestamp) -> Result<Self, Unusable> {
-        let settings = ServiceSettings::of(&service).map_err(|e| Unusable::Settings(e.to_string()))?;
-        let settings = SamlSettings::parse(&settings)
-            .map_err(|wrong| Unusable::Settings(wrong.into_iter().map(|w| w.detail).collect::<Vec<_>>().join("; ")))?;
-        let metadata = parsed.of(&service, settings.http, now)?;
+        let SamlService { metadata, settings } = parsed.of(&service, now)?;
         Ok(Self { service, metadata, settings })
     }
 

@@ -30,7 +30,7 @@ const REMEMBERED: u64 = 1024;
 
 /// What the SAML part remembers. Nothing in here can be revoked.
 pub struct Saml {
-    /// Parsed metadata of services.
+    /// Records of services, parsed.
     pub parsed: known::Parsed,
     facts: moka::sync::Cache<OrgId, Arc<OrgFacts>>,
     documents: moka::sync::Cache<metadata::Edition, Arc<Vec<u8>>>,

@@ -3,19 +3,20 @@
 //! Owns the order of these steps: request id and log, panic, time limit, health, forwarded headers and cloud name, clock, page
 //! or problem document. Must not know routes.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::FutureExt as _;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutBody;
 use tracing::Instrument as _;
 
 use super::health::{Checks, healthz, readyz};
@@ -37,46 +38,36 @@ const BODY_PAUSE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
+/// What a request has to pass at one of the two edges.
+#[derive(Clone)]
+struct Edge {
+    checks: Checks,
+    /// How the public comes. The operator comes under any name.
+    front: Option<Arc<Front>>,
+}
+
 /// The application as the public meets it.
 pub(super) fn public(app: Router, checks: Checks, front: Arc<Front>) -> Router {
-    let named = whole(app)
-        .layer(from_fn_with_state(checks.clone(), gate))
-        .layer(from_fn_with_state(front, admit))
-        .layer(from_fn(present));
-    finish(named, checks)
+    edged(app, Edge { checks, front: Some(front) })
 }
 
-/// The application as the operator meets it: under any name, in problem documents only.
+/// The application as the operator meets it.
 pub(super) fn operator(app: Router, checks: Checks) -> Router {
-    let app = whole(app).layer(from_fn_with_state(checks.clone(), gate)).layer(from_fn(present));
-    finish(app, checks)
+    edged(app, Edge { checks, front: None })
 }
 
-/// The application with an answer to everything, in bounded time.
-fn whole(app: Router) -> Router {
-    app.fallback(|| async { Problem::not_found() })
+/// One layer for all steps: each layer around a router copies what it is around for every request, those below it too.
+fn edged(app: Router, edge: Edge) -> Router {
+    app.route("/healthz", get(healthz))
+        .route("/readyz", get(readyz).with_state(edge.checks.clone()))
+        .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::of(Own::Api005) })
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER))
-        .layer(CatchPanicLayer::custom(panicked))
-}
-
-fn finish(app: Router, checks: Checks) -> Router {
-    Router::new()
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz).with_state(checks))
-        .fallback_service(app)
-        .layer(from_fn(identify))
-}
-
-fn panicked(_: Box<dyn std::any::Any + Send>) -> http::Response<Body> {
-    // The panic's own words are on stderr already, from the panic hook.
-    Problem::internal("a handler panicked").into_response()
+        .layer(from_fn_with_state(edge, identify))
 }
 
 /// Gives the request its id, and the log one line each.
-async fn identify(mut request: Request, next: Next) -> Response {
+async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().simple().to_string();
     // The query is not logged: it may carry what is nobody's business.
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -84,7 +75,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", id, %method, path, peer = peer.map(tracing::field::display));
     request.extensions_mut().insert(RequestId(id.clone()));
     let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = edge.pass(request, next).instrument(span.clone()).await;
     let took = started.elapsed();
     let status = response.status().as_u16();
     span.in_scope(|| tracing::debug!(status, ms = took.as_millis(), "answered"));
@@ -95,6 +86,53 @@ async fn identify(mut request: Request, next: Next) -> Response {
     }
     response.headers_mut().entry("x-content-type-options").or_insert(HeaderValue::from_static("nosniff"));
     response
+}
+
+impl Edge {
+    /// The steps in their order. Health is asked under any name and any clock, and in its own words.
+    async fn pass(&self, mut request: Request, next: Next) -> Response {
+        let path = request.uri().path();
+        if matches!(path, "/healthz" | "/readyz") {
+            return bounded(request, next).await;
+        }
+        let page = wants_page(path, request.headers());
+        let response = match self.admit(&mut request, page).await {
+            Ok(()) => bounded(request, next).await,
+            Err(refused) => refused,
+        };
+        present(page, response).await
+    }
+
+    /// Settles name and client of the request, or sends it away. Nothing is answered under a clock that cannot be right.
+    async fn admit(&self, request: &mut Request, page: bool) -> Result<(), Response> {
+        if let Some(front) = &self.front {
+            let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
+                return Err(Problem::internal("a public request without a peer").into_response());
+            };
+            match front.admit(request, peer) {
+                Ok(Ok(())) => {}
+                Ok(Err(wrong)) if page => return Err(pages::wrong_name(&wrong)),
+                Ok(Err(wrong)) => return Err(wrong.problem().into_response()),
+                Err(problem) => return Err(problem.into_response()),
+            }
+        }
+        self.checks
+            .gate()
+            .await
+            .map_err(|unready| Problem::of(latchkey_wire::Code::Cloud503).reason(unready.detail).into_response())
+    }
+}
+
+/// An answer to everything, in bounded time.
+async fn bounded(request: Request, next: Next) -> Response {
+    let request = request.map(|body| Body::new(TimeoutBody::new(BODY_PAUSE, body)));
+    let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(ANSWER, answer).await {
+        Ok(Ok(response)) => response,
+        // The panic's own words are on stderr already, from the panic hook.
+        Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
+        Err(_) => Problem::of(latchkey_wire::Code::Cloud503).reason("the answer took too long").into_response(),
+    }
 }
 
 /// Anybody may invent methods; a label for each would fill the memory.
@@ -110,31 +148,9 @@ fn method_label(method: &http::Method) -> &'static str {
     }
 }
 
-/// Settles name and client of the request, or sends it away.
-async fn admit(State(front): State<Arc<Front>>, mut request: Request, next: Next) -> Response {
-    let Some(PeerAddr(peer)) = request.extensions().get::<PeerAddr>().copied() else {
-        return Problem::internal("a public request without a peer").into_response();
-    };
-    match front.admit(&mut request, peer) {
-        Ok(Ok(())) => next.run(request).await,
-        Ok(Err(wrong)) if wants_page(request.uri().path(), request.headers()) => pages::wrong_name(&wrong),
-        Ok(Err(wrong)) => wrong.problem().into_response(),
-        Err(problem) => problem.into_response(),
-    }
-}
-
-/// Nothing is answered under a clock that cannot be right.
-async fn gate(State(checks): State<Checks>, request: Request, next: Next) -> Response {
-    match checks.gate().await {
-        Ok(()) => next.run(request).await,
-        Err(unready) => Problem::of(latchkey_wire::Code::Cloud503).reason(unready.detail).into_response(),
-    }
-}
-
 /// Every error leaves as a problem document, or as a page for a browser.
-async fn present(request: Request, next: Next) -> Response {
-    let page = wants_page(request.uri().path(), request.headers());
-    let response = own_words(next.run(request).await).await;
+async fn present(page: bool, response: Response) -> Response {
+    let response = own_words(response).await;
     match response.extensions().get::<Problem>() {
         Some(problem) if page => pages::problem(problem, response.headers()),
         _ => response,

@@ -3,7 +3,6 @@
 //! Owns the order of checks between a proof and the grant, and what becomes of a grant that came too late. Must not know documents or
 //! rules: `saml/` writes the one, the directory knows the others.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -13,9 +12,8 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, ORIGIN};
 use latchkey_directory::records::Service;
 use latchkey_directory::refusal::Refused;
-use latchkey_directory::signin::{NotGranted, ProvenUser, Standing, Wanted};
+use latchkey_directory::signin::{NotGranted, NotVerified, ProvenUser, Wanted};
 use latchkey_directory::{Error, OrgId};
-use latchkey_saml::authn_context::{self, EvidenceLevel};
 use latchkey_saml::metadata::ServiceMetadata;
 use latchkey_saml::names::StatusCode;
 use latchkey_wire::calls::ProofRequest;
@@ -25,6 +23,7 @@ use latchkey_wire::{Channel, Code as Wire, Posted, Retry, Sign as _, WireError};
 
 use super::dispatch::{home, of_txn};
 use super::refuse::{self, Answered, Refusal};
+use super::tell::{NotTold, Teller};
 use super::txn::Transaction;
 use super::visitor::Visitor;
 use crate::app::{App, OrgKeys};
@@ -32,7 +31,7 @@ use crate::code::{Code, Own};
 use crate::problem::{Problem, Result};
 use crate::saml::answer::{self, Status, Told};
 use crate::saml::known::{Known, Parsed, SamlSettings};
-use crate::saml::subject::{self, Unfit};
+use crate::saml::subject::Unfit;
 use crate::saml::{OrgFacts, jiff_time};
 
 /// The agent's way: `{txn, proof}` as JSON.
@@ -104,19 +103,21 @@ impl From<Refused> for No {
 }
 
 impl No {
-    /// Before the proof was verified: nothing is decided about a person yet.
-    fn unproven(no: NotGranted<Infallible>) -> Self {
+    /// Before the proof was verified.
+    fn unproven(no: NotVerified) -> Self {
         match no {
-            NotGranted::Decided(never) => match never {},
-            NotGranted::Refused(refused) => Self::Refused(refused, None),
-            NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
+            NotVerified::Refused(refused) => Self::Refused(refused, None),
+            NotVerified::Store(error) => Self::Failed(refuse::of_store(&error)),
         }
     }
 
     /// Afterwards.
-    fn proven(no: NotGranted<Unfit>, proof: Answered) -> Self {
+    fn proven(no: NotGranted<NotTold>, proof: Answered) -> Self {
         match no {
-            NotGranted::Decided(unfit) => Self::Unfit(unfit, proof),
+            NotGranted::Decided(NotTold::Unfit(unfit)) => Self::Unfit(unfit, proof),
+            NotGranted::Decided(NotTold::Unusable(unusable)) => {
+                Self::Failed(Problem::of(unusable.code()).reason(unusable))
+            }
             NotGranted::Refused(refused) => Self::Refused(refused, Some(proof)),
             NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
         }
@@ -130,12 +131,11 @@ impl End<'_> {
         let posted = self.fitting_proof(request)?;
         let rk = app.root.key.public().thumbprint();
         let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
-        let verified = app.directory.verify_proof(org, posted, ours, &transaction.service_id).await;
-        let (proven, service) = verified.map_err(No::unproven)?;
+        let proven = app.directory.verify_proof(org, posted, ours).await.map_err(No::unproven)?;
         let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
 
         let assertion_id = answer::new_assertion_id(app.directory.now());
-        let granted = self.grant(proven, service, &facts, &assertion_id).await?;
+        let granted = self.grant(proven, &facts, &assertion_id).await?;
         let mut session = String::new();
         let written = granted.map(|signed_in| {
             session.clone_from(&signed_in.session_id);
@@ -201,15 +201,11 @@ impl End<'_> {
     async fn grant(
         &self,
         proven: ProvenUser,
-        service: Service,
         facts: &Arc<OrgFacts>,
         assertion_id: &str,
     ) -> std::result::Result<latchkey_directory::Granted<latchkey_directory::signin::SignedIn<Told>>, No> {
         let app = self.app;
         let proof = Answered::by(&proven);
-        let now = jiff_time(app.directory.now());
-        let known = Known::of(&app.saml.parsed, service, now)
-            .map_err(|unusable| No::Failed(Problem::of(unusable.code()).reason(unusable)))?;
         let wanted = Wanted {
             service_id: self.transaction.service_id.clone(),
             nonce: self.transaction.unique,
@@ -217,14 +213,15 @@ impl End<'_> {
             channel: self.transaction.channel,
             presence: self.transaction.request.force_authn(),
             assertion_id: assertion_id.to_owned(),
-            groups: subject::needs_groups(&known.settings),
             address: self.visitor.address,
         };
-        let decide = {
-            let (asked, facts) = (self.transaction.request.clone(), Arc::clone(facts));
-            move |standing: &Standing<'_>| tell(&known, &asked, &facts, now, standing)
+        let teller = Teller {
+            parsed: app.saml.parsed.clone(),
+            asked: self.transaction.request.clone(),
+            facts: Arc::clone(facts),
+            now: jiff_time(app.directory.now()),
         };
-        let granted = app.directory.sign_in(&self.org, proven, wanted, decide).await;
+        let granted = app.directory.sign_in(&self.org, proven, wanted, teller).await;
         granted.map_err(|no| No::proven(no, proof))
     }
 
@@ -301,7 +298,7 @@ impl End<'_> {
     }
 
     /// The settings, if the address in the transaction still is the service's by metadata that counts.
-    fn settings_of(&self, service: Service) -> Option<SamlSettings> {
+    fn settings_of(&self, service: Service) -> Option<Arc<SamlSettings>> {
         let (parsed, now): (&Parsed, _) = (&self.app.saml.parsed, jiff_time(self.app.directory.now()));
         let known = Known::of(parsed, service, now).ok()?;
         let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, &self.transaction);
@@ -312,52 +309,4 @@ impl End<'_> {
 fn consumes(metadata: &ServiceMetadata, transaction: &Transaction) -> bool {
     let address = transaction.request.acs().as_str();
     metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address)
-}
-
-/// What the service is told about this person: runs inside the grant.
-fn tell(
-    known: &Known,
-    asked: &super::txn::Asked,
-    facts: &OrgFacts,
-    now: jiff::Timestamp,
-    standing: &Standing<'_>,
-) -> std::result::Result<Told, Unfit> {
-    let unfit = |code, status, detail: &str| Unfit { code, status, detail: detail.to_owned() };
-    let (metadata, settings) = (&known.metadata, &known.settings);
-    let changed = standing.service.metadata_sha256 != known.service.metadata_sha256
-        || standing.service.settings != known.service.settings;
-    if changed {
-        let detail = "the service was changed while this sign-in was under way";
-        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
-    }
-    if metadata.is_expired(now) {
-        let detail = "the service's metadata is past its validUntil";
-        return Err(unfit("LK-SAML-015", StatusCode::RequestDenied, detail));
-    }
-    let address = asked.acs().as_str();
-    if !metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address) {
-        let detail = "the consumer address is not in the service's metadata any more";
-        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
-    }
-    if asked.request().is_none() && !settings.idp_initiated {
-        let detail = "the service is not set up for sign-ins that begin here any more";
-        return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
-    }
-    let context = asked.request().and_then(|request| request.authn_context.as_ref());
-    let level = EvidenceLevel::new(standing.level.number());
-    let class = level.and_then(|level| authn_context::decide(context, level)).map(str::to_owned);
-    let Some(authn_context_class) = class else {
-        let detail = format!("level {} does not meet the RequestedAuthnContext", standing.level);
-        return Err(unfit("LK-SAML-028", StatusCode::NoAuthnContext, &detail));
-    };
-    let audience = metadata.entity_id.clone();
-    let (user, groups) = (standing.user, standing.groups);
-    let name_id = subject::name_id(settings, asked.request(), user, groups, &audience, &facts.pairwise)?;
-    Ok(Told {
-        audience,
-        name_id,
-        authn_context_class,
-        attributes: subject::attributes(settings, user, groups),
-        settings: settings.clone(),
-    })
 }

@@ -11,6 +11,7 @@ mod finish;
 mod page;
 pub mod refuse;
 pub mod seal;
+mod tell;
 pub mod txn;
 pub mod visitor;
 

@@ -4,7 +4,7 @@ use latchkey_directory::Timestamp;
 use latchkey_directory::query::Filter;
 use latchkey_directory::records::{Binding, Cloud, Device, DeviceTokenPolicy, Domain, Entitlement, Key, Service, User};
 use latchkey_directory::services::Entitled;
-use latchkey_directory::value::{Blob, Json};
+use latchkey_directory::value::{Blob, Json, JsonText};
 use latchkey_directory::values::{DomainState, KeyState, KeyUse, UserStatus};
 use latchkey_directory::{Bytes, Intent};
 use latchkey_wire::{BindingState, DeviceState, Level};
@@ -128,7 +128,7 @@ async fn r25_a25_each_thing_that_is_missing_means_no_sign_in() {
         ),
         (
             "the service's settings",
-            Missing::Value("service", vec![Service::settings.set(&Json([("name_id".into(), 7.into())].into()))]),
+            Missing::Value("service", vec![Service::settings.set(&JsonText::of(&[("name_id".into(), 7.into())].into()))]),
         ),
         ("the device's certificate", Missing::Value("device", vec![Device::certificate_expires_at.set(&None)])),
         (
