@@ -85,7 +85,7 @@ pub(crate) fn report(state: &State, now: u64) -> (Value, Option<Problem>) {
         problems.push(json!({
             "code": Local::NoAccount.as_str(),
             "title": format!("the binding of {} is dead: uid, name or home of the account changed", user.account.name),
-            "fix": "latchkey binding remove ID on the server; then the account's next sign-in makes a new one",
+            "fix": "latchkey binding remove ID on the server; then the account's next sign-in asks for a new one",
         }));
     }
     let answer = json!({

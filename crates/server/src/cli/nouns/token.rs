@@ -156,7 +156,8 @@ pub(crate) struct Limits {
     /// What the first device of a known user is [first_device]
     #[arg(long, value_name = "first_device|pending")]
     known_users: Option<String>,
-    /// What a new key with a known serial number is [pending]
+    /// What a new key with a known serial number is [pending]; `allow`: it takes the place of the same user's
+    /// device as soon as the claim is proven or approved
     #[arg(long, value_name = "pending|allow")]
     on_known_serial: Option<String>,
     /// What a further device of a user is [pending]
