@@ -128,7 +128,10 @@ async fn r25_a25_each_thing_that_is_missing_means_no_sign_in() {
         ),
         (
             "the service's settings",
-            Missing::Value("service", vec![Service::settings.set(&JsonText::of(&[("name_id".into(), 7.into())].into()))]),
+            Missing::Value(
+                "service",
+                vec![Service::settings.set(&JsonText::of(&[("name_id".into(), 7.into())].into()))],
+            ),
         ),
         ("the device's certificate", Missing::Value("device", vec![Device::certificate_expires_at.set(&None)])),
         (
