@@ -49,6 +49,19 @@ pub enum StoreError {
     NoSpace(String),
 }
 
+impl StoreError {
+    /// What helps, where the code under which this is told cannot know it.
+    #[must_use]
+    pub const fn fix(&self) -> Option<&'static str> {
+        match self {
+            Self::NoSpace(_) => Some(
+                "Free space on the disk of the data directory or database, or make it writable; it goes on by itself.",
+            ),
+            _ => None,
+        }
+    }
+}
+
 /// Reading.
 pub trait Tx {
     /// The rows that a query selects.

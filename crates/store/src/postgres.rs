@@ -149,7 +149,13 @@ impl Store for PostgresStore {
         async move {
             let mut connection = self.readers.acquire().await.map_err(|e| plain(&e))?;
             check(&mut connection, self.clock.as_ref()).await?;
-            same_store(&self.facts, &read_facts(&mut connection).await?)
+            same_store(&self.facts, &read_facts(&mut connection).await?)?;
+            // Reading and writing are on connections of their own.
+            drop(connection);
+            match &self.writer {
+                Some(writer) => writer.ready().await,
+                None => Ok(()),
+            }
         }
         .boxed()
     }

@@ -134,10 +134,12 @@ impl Store for SqliteStore {
     fn ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
             let facts = self.with_reader(|connection| read_facts(connection))?;
-            if facts == self.facts {
-                Ok(())
-            } else {
-                Err(StoreError::Corrupt("the file was exchanged while the server ran".to_owned()))
+            if facts != self.facts {
+                return Err(StoreError::Corrupt("the file was exchanged while the server ran".to_owned()));
+            }
+            match &self.writer {
+                Some(writer) => writer.ready().await,
+                None => Ok(()),
             }
         }
         .boxed()

@@ -6,16 +6,18 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use latchkey_directory::audit::{Actor, AuditChain, AuditEvent, Checkpoint, Head, NewEvent};
 use latchkey_directory::query::{Direction, Filter, Query};
+use latchkey_directory::records::ConsumedNonce;
 use latchkey_directory::store::{StoreError, Verdict, WriteWork};
 use latchkey_directory::table::{Record as _, Row, Table};
 use latchkey_directory::time::{Clock, Timestamp};
 use latchkey_directory::value::{Columnar as _, Value};
-use latchkey_directory::{OrgId, across};
+use latchkey_directory::{Bytes, OrgId, across, random_bytes};
 
 use crate::batch::{Batch, Reader};
 
@@ -69,16 +71,36 @@ struct Job {
 pub(crate) struct Handle {
     queue: std::sync::Mutex<Option<SyncSender<Job>>>,
     thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+    /// The last write that was tried found the store out of reach or full.
+    failing: Arc<AtomicBool>,
 }
 
 impl Handle {
     /// Starts the writer's thread.
     pub(crate) fn start<E: Engine>(engine: E, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let (sender, receiver) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || Writer { engine, clock, heads: HashMap::new() }.run(&receiver))?;
-        Ok(Self { queue: std::sync::Mutex::new(Some(sender)), thread: std::sync::Mutex::new(Some(thread)) })
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer { engine, clock, heads: HashMap::new(), failing: Arc::clone(&failing) };
+        let thread =
+            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run(&receiver))?;
+        Ok(Self { queue: std::sync::Mutex::new(Some(sender)), thread: std::sync::Mutex::new(Some(thread)), failing })
+    }
+
+    /// Whether writes succeed. Only after one failed is another one tried: asking must not cost a commit while all is well, and reading
+    /// says nothing of a full disk.
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        if !self.failing.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.write(Box::new(|tx| {
+            // A row that has served its time already: it goes with its like.
+            let (org, value) = (OrgId::cloud(), Bytes(*random_bytes::<16>()));
+            let row = ConsumedNonce { org, value, exp: Timestamp::default() };
+            // An engine that could not do it fails the commit.
+            let _ = tx.insert(ConsumedNonce::TABLE, vec![row.to_row()]);
+            Verdict::Keep
+        }))
+        .await
     }
 
     pub(crate) async fn write(&self, work: WriteWork) -> Result<(), StoreError> {
@@ -138,6 +160,8 @@ struct Writer<E> {
     clock: Arc<dyn Clock>,
     /// Where this process's chains stand, as committed.
     heads: HashMap<OrgId, Head>,
+    /// See [`Handle`].
+    failing: Arc<AtomicBool>,
 }
 
 impl<E: Engine> Writer<E> {
@@ -187,6 +211,14 @@ impl<E: Engine> Writer<E> {
     }
 
     fn attempt(&mut self, batch: &mut [Job]) -> Result<(), StoreError> {
+        let result = self.commit(batch);
+        if let Err(StoreError::NoSpace(_) | StoreError::Unreachable(_) | StoreError::Unknown(_)) = result {
+            self.failing.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn commit(&mut self, batch: &mut [Job]) -> Result<(), StoreError> {
         // Nearly every refusal comes before anything was changed, so nearly no batch has anything to take back.
         match self.attempt_with(batch, Isolation::None)? {
             Attempt::Done => Ok(()),
@@ -209,6 +241,7 @@ impl<E: Engine> Writer<E> {
         });
         match result {
             Ok(Filled::Keep(_)) => {
+                self.failing.store(false, Ordering::Relaxed);
                 self.heads.extend(heads);
                 Ok(Attempt::Done)
             }
@@ -351,5 +384,89 @@ fn answer(jobs: Vec<Job>, result: &Result<(), StoreError>) {
     for job in jobs {
         // Whoever asked may have gone away; the commit stands all the same.
         let _ = job.answer.send(result.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_directory::time::SystemClock;
+
+    use super::*;
+
+    /// A disk that is full for as long as it is told to be, and how often somebody tried to write to it.
+    #[derive(Clone, Default)]
+    struct Disk {
+        full: Arc<AtomicBool>,
+        tries: Arc<std::sync::atomic::AtomicUsize>,
+    }
+
+    impl Disk {
+        fn change(&self) -> Result<u64, StoreError> {
+            let full = self.full.load(Ordering::SeqCst);
+            if full { Err(StoreError::NoSpace("database or disk is full".to_owned())) } else { Ok(1) }
+        }
+    }
+
+    impl Engine for Disk {
+        fn begin(&mut self) -> Result<(), StoreError> {
+            self.tries.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+        fn savepoint(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn keep(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn undo(&mut self) -> Result<(), StoreError> {
+            Ok(())
+        }
+        fn commit(&mut self) -> Result<(), StoreError> {
+            self.change().map(drop)
+        }
+        fn rollback(&mut self) {}
+        fn broken(&mut self) -> Option<StoreError> {
+            None
+        }
+        fn select(&mut self, _: &Query) -> Result<Vec<Row>, StoreError> {
+            Ok(Vec::new())
+        }
+        fn count(&mut self, _: &'static Table, _: &Filter) -> Result<u64, StoreError> {
+            Ok(0)
+        }
+        fn insert(&mut self, _: &'static Table, _: Vec<Row>) -> Result<u64, StoreError> {
+            self.change()
+        }
+        fn update(&mut self, _: &'static Table, _: &Filter, _: &[(&'static str, Value)]) -> Result<u64, StoreError> {
+            self.change()
+        }
+        fn add(&mut self, _: &'static Table, _: &Filter, _: &str, _: i64) -> Result<u64, StoreError> {
+            self.change()
+        }
+        fn delete(&mut self, _: &'static Table, _: &Filter) -> Result<u64, StoreError> {
+            self.change()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_could_not_write_is_not_ready_until_it_can() {
+        let disk = Disk::default();
+        let writer = Handle::start(disk.clone(), Arc::new(SystemClock)).unwrap();
+        let write = || writer.write(Box::new(|_| Verdict::Keep));
+        write().await.unwrap();
+        writer.ready().await.unwrap();
+        assert_eq!(disk.tries.load(Ordering::SeqCst), 1, "nothing is written to learn that all is well");
+
+        disk.full.store(true, Ordering::SeqCst);
+        assert!(matches!(write().await, Err(StoreError::NoSpace(_))));
+        for _ in 0..2 {
+            assert!(matches!(writer.ready().await, Err(StoreError::NoSpace(_))));
+        }
+        disk.full.store(false, Ordering::SeqCst);
+        writer.ready().await.unwrap();
+        let tried = disk.tries.load(Ordering::SeqCst);
+        writer.ready().await.unwrap();
+        assert_eq!(disk.tries.load(Ordering::SeqCst), tried);
+        writer.close().await;
     }
 }

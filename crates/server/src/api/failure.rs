@@ -37,7 +37,11 @@ fn store(error: &StoreError) -> Problem {
     match error {
         StoreError::Overloaded | StoreError::Contended => Problem::of(Wire::Cloud503).reason(error),
         StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_) => {
-            Problem::of(Wire::Node001).reason(error)
+            let problem = Problem::of(Wire::Node001).reason(error);
+            match error.fix() {
+                Some(fix) => problem.fix(fix),
+                None => problem,
+            }
         }
         StoreError::Corrupt(_) | StoreError::Newer { .. } => Problem::internal(error),
     }
@@ -46,5 +50,19 @@ fn store(error: &StoreError) -> Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         store(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_not_called_a_lost_connection() {
+        let full = Problem::from(StoreError::NoSpace("database or disk is full".to_owned())).document();
+        assert_eq!(full["code"], "LK-NODE-001");
+        assert!(full["fix"].as_str().unwrap().starts_with("Free space on the disk"), "{full}");
+        let gone = Problem::from(StoreError::Unreachable("connection refused".to_owned())).document();
+        assert!(gone["fix"].as_str().unwrap().contains("connection"), "{gone}");
     }
 }

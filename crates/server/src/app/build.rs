@@ -50,7 +50,7 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
         StoreError::Unreachable(_) | StoreError::NoSpace(_) => Own::Serve008,
         _ => Own::Serve001,
     };
-    Failure::new(code, error.to_string(), code.fix())
+    Failure::new(code, error.to_string(), error.fix().unwrap_or(code.fix()))
 }
 
 /// Why a command cannot go on.

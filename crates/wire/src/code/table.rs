@@ -80,7 +80,7 @@ codes! {
         fix "See /readyz and `latchkey check` on the server.";
         person "The sign-in server is starting or busy. Try again in a moment.";
     Node001 "LK-NODE-001" B 7 "This node is cut off from its store and grants nothing.";
-        fix "Restore the node's connection to its database; `latchkey check` names what is wrong.";
+        fix "Restore the node's connection to its database, or free space on its disk; `latchkey check` names what is wrong.";
         person "The sign-in server cannot work at the moment. Try again in a few minutes.";
 
     // Tokens and codes as text: found on the device, before anything is sent
