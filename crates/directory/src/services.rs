@@ -518,6 +518,7 @@ impl Directory {
             let before = view(tx, service.clone())?;
             intent.condition.check("service", &before)?;
             let mut acs = before.acs;
+            let (old_settings, old_metadata) = (service.settings.read()?, service.metadata_sha256);
             if let Some(name) = &name {
                 service.name.clone_from(name);
             }
@@ -539,14 +540,32 @@ impl Directory {
             }
             service.updated_at = now;
             must_be_free(tx, &service)?;
+            let new_settings = service.settings.read()?;
+            let was = |name: &str| old_settings.get(name).unwrap_or(&JsonValue::Null);
+            let differs = |(name, value): &(&String, &JsonValue)| *name != ACS && was(name) != *value;
+            let mut changed: Vec<&str> = new_settings.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
+            if service.metadata_sha256 != old_metadata {
+                changed.push("metadata");
+            }
+            // As much as the replay of an exported log needs to draw these limits again.
+            let mut event = NewEvent::new(&intent.actor, "service.set", service.id.clone())
+                .with("name", &service.name)
+                .with("changed", changed)
+                .with("min_evidence", service.min_evidence.number());
             if let Some(whom) = &change.entitle {
                 let whom = subjects(tx, &org, whom)?;
-                Org::of(tx, &org).delete::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
+                // Who stays keeps their line: the log names lines.
+                let mut ours = Org::of(tx, &org);
+                let lines: Vec<Entitlement> = ours.find(Entitlement::service_id.eq(&service.id))?;
+                for line in lines.into_iter().filter(|line| !whom.contains(&(line.kind, line.subject.clone()))) {
+                    ours.delete::<Entitlement>(Entitlement::id.eq(&line.id))?;
+                }
+                event = event.with("entitle", &whom);
                 entitle(tx, &service, whom, now)?;
             }
             let mut ours = Org::of(tx, &org);
             ours.replace(&service)?;
-            ours.audit(NewEvent::new(&intent.actor, "service.set", service.id.clone()).with("name", &service.name));
+            ours.audit(event);
             view(tx, service)
         })
         .await
@@ -688,7 +707,9 @@ impl Directory {
             ours.audit(
                 NewEvent::new(&intent.actor, "service.disentitle", service.id.clone())
                     .with("name", &service.name)
-                    .with("entitlement", &id),
+                    .with("entitlement", &id)
+                    .with("kind", line.kind)
+                    .with("subject", line.subject.as_deref().unwrap_or_default()),
             );
             Ok(line)
         })

@@ -1,8 +1,9 @@
 //! A store that comes from a backup: what goes out of force, and the confirmation that lets silent sign-in go on.
 //!
-//! Owns the rules of lifecycle.md "Server restore" inside the store. What an exported audit log re-applies is in `replay`. Must not know
+//! Owns the rules of lifecycle.md "Server restore" inside the store. What an exported audit log re-applies is in `replay` and `limits`. Must not know
 //! files, nor how the store came here; the new incarnation is the store's own business.
 
+mod limits;
 mod replay;
 
 use std::collections::BTreeMap;

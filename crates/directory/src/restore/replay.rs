@@ -1,7 +1,8 @@
 //! Re-applying what an exported audit log took away.
 //!
-//! Owns which actions are re-applied and how. It adds nothing: an action that gives is passed over, but where it takes back what this very
-//! replay took away. Every step is one a person could take, recorded as theirs.
+//! Owns which actions are re-applied, and how what ends as a whole is; limits that were drawn closer are in `limits`. It adds nothing: an
+//! action that gives is passed over, but where it takes back what this very replay took away. Every step is one a person could take,
+//! recorded as theirs.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,7 @@ use latchkey_wire::{BindingState, DeviceState};
 use serde_json::Value as JsonValue;
 
 use super::Confirmed;
+use super::limits::Before;
 use crate::Result;
 use crate::audit::export::{Export, ExportedEvent};
 use crate::audit::{Actor, AuditChain, NewEvent};
@@ -27,7 +29,7 @@ use crate::values::{KeyState, TokenState, UserStatus};
 const WHY: &str = "replayed from the audit log";
 
 /// What became of one event.
-enum Done {
+pub(super) enum Done {
     /// It was re-applied.
     Applied,
     /// The store stands there already.
@@ -35,7 +37,7 @@ enum Done {
     /// It takes nothing away, or what it is about is not in the store.
     Passed,
     /// It cannot be re-applied, for this reason.
-    Left(&'static str),
+    Left(String),
 }
 
 /// Re-applies the events that the store does not have. `Err`: the export does not continue what the store has, and nothing was done.
@@ -62,7 +64,15 @@ pub(super) fn replay(
         }
         // Chains of several nodes ran side by side.
         events.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        let mut step = Step { tx, org, actor, suspended: BTreeMap::new(), users: Vec::new(), members: Vec::new() };
+        let mut step = Step {
+            tx,
+            org,
+            actor,
+            suspended: BTreeMap::new(),
+            users: Vec::new(),
+            members: Vec::new(),
+            before: Before::default(),
+        };
         for event in events.into_iter().filter(|event| !event.refused) {
             let count = match step.apply(event)? {
                 Done::Applied => &mut confirmed.applied,
@@ -105,8 +115,8 @@ fn unknown<'e>(
 }
 
 /// The replay of one organization's log.
-struct Step<'a> {
-    tx: &'a mut dyn WriteTx,
+pub(super) struct Step<'a> {
+    pub(super) tx: &'a mut dyn WriteTx,
     org: &'a OrgId,
     actor: &'a Actor,
     /// Devices that this replay suspended, and what they were.
@@ -115,6 +125,8 @@ struct Step<'a> {
     users: Vec<String>,
     /// Memberships that this replay took away.
     members: Vec<Membership>,
+    /// What the backup says of limits that this replay drew closer.
+    pub(super) before: Before,
 }
 
 impl Step<'_> {
@@ -131,6 +143,14 @@ impl Step<'_> {
             "user.disable" | "user.enable" | "user.delete" => self.user(event)?,
             "group.leave" | "group.join" => self.member(event)?,
             "group.delete" => self.group(event)?,
+            "policy.set" => self.policy(event)?,
+            "user.set" | "group.set" | "group.create" => self.protection(event)?,
+            "service.set" => self.service_set(event)?,
+            "service.refresh" => self.metadata(event)?,
+            "token.set" => self.token_set(event)?,
+            "api-client.set" | "api-client.rotate" => self.client_set(event)?,
+            "domain.recheck" => self.lapse(event)?,
+            "org.set" | "org.delete" => self.organization(event)?,
             "domain.remove" => self.domain(event)?,
             "service.delete" => self.service(event)?,
             "service.disentitle" => self.entitlement(event)?,
@@ -142,19 +162,26 @@ impl Step<'_> {
         })
     }
 
-    fn ours(&mut self) -> Org<'_, dyn WriteTx + '_> {
+    pub(super) fn ours(&mut self) -> Org<'_, dyn WriteTx + '_> {
         Org::of(&mut *self.tx, self.org)
     }
 
+    /// The event of a step. Its details are those of the step, as far as another replay needs them.
+    pub(super) fn again(&self, action: &'static str, event: &ExportedEvent) -> NewEvent {
+        NewEvent::new(self.actor, action, event.target.clone()).with("replayed", &event.id)
+    }
+
     fn audit(&mut self, action: &'static str, event: &ExportedEvent) {
-        let new = NewEvent::new(self.actor, action, event.target.clone()).with("replayed", &event.id);
-        self.ours().audit(new);
+        let again = self.again(action, event);
+        self.ours().audit(again);
     }
 
     fn device(&mut self, event: &ExportedEvent) -> Result<Done> {
         use DeviceState as Is;
         let Some(mut device) = self.ours().get::<Device>(&event.target)? else {
-            return Ok(Done::Left("the device enrolled after the backup: watch for it, and remove it again"));
+            return Ok(Done::Left(
+                "the device enrolled after the backup: watch for it, and remove it again".to_owned(),
+            ));
         };
         if device.state == Is::Removed {
             return Ok(Done::Already);
@@ -252,17 +279,22 @@ impl Step<'_> {
         Ok(Done::Applied)
     }
 
-    /// A token that was rotated ends when that said.
+    /// A token that was rotated is revoked, or ends when that said.
     fn rotated(&mut self, event: &ExportedEvent) -> Result<Done> {
         let ends = event.details.get("old_expires_at").and_then(JsonValue::as_str).and_then(|text| text.parse().ok());
         let (Some(mut token), Some(ends)) = (self.token(&event.target)?, ends) else { return Ok(Done::Passed) };
-        if token.expires_at <= ends {
-            return Ok(Done::Already);
+        match event.details.get("revoked").and_then(JsonValue::as_bool) {
+            Some(true) => return self.revoke(event),
+            // An older version did not say it: what ended no earlier was revoked, or had little time left.
+            None if token.expires_at <= ends => return self.revoke(event),
+            _ if token.expires_at <= ends => return Ok(Done::Already),
+            _ => {}
         }
         token.expires_at = ends;
         token.updated_at = self.tx.now();
         self.ours().replace(&token)?;
-        self.audit("token.set", event);
+        let again = self.again("token.rotate", event).with("revoked", false).with("old_expires_at", ends);
+        self.ours().audit(again);
         Ok(Done::Applied)
     }
 
@@ -321,14 +353,25 @@ impl Step<'_> {
             let Some(found) = found else { return Ok(Done::Passed) };
             self.ours().delete::<Membership>(of_it)?;
             self.members.push(found);
-            self.audit("group.leave", event);
+            let again = self.again("group.leave", event).with("user", &user);
+            self.ours().audit(again);
             return Ok(Done::Applied);
         }
         let taken = self.members.iter().position(|row| row.group_id == event.target && row.user_id == user);
-        let Some(at) = taken else { return Ok(Done::Passed) };
+        let Some(at) = taken else {
+            let protects = Group::id.eq(&event.target).and(Group::protected.eq(&true));
+            let mut ours = self.ours();
+            let is_left = found.is_none() && ours.any::<Group>(protects)? && ours.any::<User>(User::id.eq(&user))?;
+            return Ok(if is_left {
+                Done::Left(format!("the group protects its members: put {user} into it again"))
+            } else {
+                Done::Passed
+            });
+        };
         let row = self.members.swap_remove(at);
         self.ours().add(&row)?;
-        self.audit("group.join", event);
+        let again = self.again("group.join", event).with("user", &user);
+        self.ours().audit(again);
         Ok(Done::Applied)
     }
 
@@ -364,13 +407,20 @@ impl Step<'_> {
     }
 
     fn entitlement(&mut self, event: &ExportedEvent) -> Result<Done> {
-        let Some(id) = event.details.get("entitlement").and_then(JsonValue::as_str).map(str::to_owned) else {
-            return Ok(Done::Passed);
+        let text = |name: &str| event.details.get(name).and_then(JsonValue::as_str).map(str::to_owned);
+        let Some(id) = text("entitlement") else { return Ok(Done::Passed) };
+        // Whom it was for says more than its id: it may have been taken away and given again since the backup.
+        let of_it = match (text("kind").and_then(|kind| kind.parse().ok()), text("subject")) {
+            (Some(kind), Some(subject)) => Entitlement::service_id
+                .eq(&event.target)
+                .and(Entitlement::kind.eq(&kind))
+                .and(Entitlement::subject.eq(&subject)),
+            _ => Entitlement::id.eq(&id),
         };
-        if self.ours().delete::<Entitlement>(Entitlement::id.eq(&id))? == 0 {
-            return Ok(Done::Passed);
-        }
-        self.audit("service.disentitle", event);
+        let Some(line) = self.ours().one::<Entitlement>(of_it)? else { return Ok(Done::Passed) };
+        self.ours().delete::<Entitlement>(Entitlement::id.eq(&line.id))?;
+        let again = self.again("service.disentitle", event).with("entitlement", &line.id);
+        self.ours().audit(again.with("kind", line.kind).with("subject", &line.subject));
         Ok(Done::Applied)
     }
 
@@ -401,7 +451,9 @@ impl Step<'_> {
         }
         match key.state {
             KeyState::Retired => Ok(Done::Already),
-            KeyState::Active => Ok(Done::Left("it is in use again: add and activate another one, then retire it")),
+            KeyState::Active => {
+                Ok(Done::Left("it is in use again: add and activate another one, then retire it".to_owned()))
+            }
             KeyState::Upcoming | KeyState::Retiring => {
                 key.state = KeyState::Retired;
                 key.retired_at = Some(event.at);

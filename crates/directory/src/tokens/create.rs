@@ -181,7 +181,8 @@ impl Directory {
             let mut ours = Org::of(tx, &org);
             ours.add(&new)?;
             let event = NewEvent::new(&intent.actor, "token.rotate", old.id.to_string());
-            ours.audit(event.with("successor", new.id.to_string()).with("old_expires_at", old.expires_at));
+            let event = event.with("successor", new.id.to_string()).with("old_expires_at", old.expires_at);
+            ours.audit(event.with("revoked", old.state == TokenState::Revoked));
             view(tx, new)
         })
         .await

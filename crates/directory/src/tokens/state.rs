@@ -70,11 +70,14 @@ impl Directory {
                 super::limits::must_not_loosen(&before, &row)?;
             }
             row.updated_at = tx.now();
-            let looser: Vec<_> =
-                super::limits::loosened(&before, &row).into_iter().map(|field| field.pointer).collect();
+            let looser = |before: &DeviceToken, after: &DeviceToken| -> Vec<String> {
+                super::limits::loosened(before, after).into_iter().map(|field| field.pointer).collect()
+            };
             let mut ours = Org::of(tx, &org);
             ours.replace(&row)?;
-            ours.audit(NewEvent::new(&intent.actor, "token.set", row.id.to_string()).with("loosened", looser));
+            let event = NewEvent::new(&intent.actor, "token.set", row.id.to_string());
+            // A limit is tighter if going back would loosen it: a restore has to tell.
+            ours.audit(event.with("loosened", looser(&before, &row)).with("tightened", looser(&row, &before)));
             view(tx, row)
         })
         .await

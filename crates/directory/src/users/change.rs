@@ -82,7 +82,7 @@ impl Directory {
             }
             ours.add(&row)?;
             ours.audit(NewEvent::new(&intent.actor, "user.create", row.id.clone()).with("login_name", &row.login_name));
-            join(tx, &row, &groups.unwrap_or_default())?;
+            join(tx, &intent.actor, &row, &groups.unwrap_or_default())?;
             view(tx, row)
         })
         .await
@@ -100,7 +100,7 @@ impl Directory {
                 return Err(Error::Invalid(wrong));
             }
             if let Some(groups) = groups {
-                join(tx, &row, &groups)?;
+                join(tx, &intent.actor, &row, &groups)?;
             }
             let event = NewEvent::new(&intent.actor, "user.set", row.id.clone()).with("protected", row.protected);
             save(tx, &mut row, event)?;

@@ -132,11 +132,12 @@ fn one(
         row.updated_at = now;
         let mut ours = Org::of(tx, org);
         ours.replace(&row)?;
-        ours.audit(NewEvent::new(&intent.actor, "user.set", row.id.clone()).with("login_name", &row.login_name));
+        let event = NewEvent::new(&intent.actor, "user.set", row.id.clone()).with("protected", row.protected);
+        ours.audit(event.with("login_name", &row.login_name));
     }
     if let Some(groups) = groups {
         let nobody = is_new && groups.is_empty();
-        changed |= !nobody && join(tx, &row, &groups)?;
+        changed |= !nobody && join(tx, &intent.actor, &row, &groups)?;
     }
     Ok(Some(match (is_new, changed) {
         (true, _) => Outcome::Created,

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::FieldProblem;
 use crate::Result;
+use crate::audit::{Actor, NewEvent};
 use crate::groups::find_group;
 use crate::id::OrgId;
 use crate::names::LoginName;
@@ -189,18 +190,24 @@ impl UserPatch {
     }
 }
 
-/// Makes these the user's groups. Answers whether anything changed.
-pub(super) fn join(tx: &mut dyn WriteTx, user: &User, groups: &[String]) -> Result<bool> {
+/// Makes these the user's groups, each change recorded as if it had been made at the group. Answers whether anything changed.
+pub(super) fn join(tx: &mut dyn WriteTx, actor: &Actor, user: &User, groups: &[String]) -> Result<bool> {
     let now = tx.now();
     let mut ours = Org::of(tx, &user.org);
     let there: Vec<Membership> = ours.find(Membership::user_id.eq(&user.id))?;
     let gone: Vec<&String> = there.iter().map(|row| &row.group_id).filter(|id| !groups.contains(id)).collect();
     let new: Vec<&String> = groups.iter().filter(|id| !there.iter().any(|row| row.group_id == **id)).collect();
     let changed = !gone.is_empty() || !new.is_empty();
-    if !gone.is_empty() {
-        ours.delete::<Membership>(Membership::user_id.eq(&user.id).and(Membership::group_id.one_of(gone)))?;
+    let event = |action, group: &String| {
+        let event = NewEvent::new(actor, action, group.clone());
+        event.with("user", &user.id).with("login_name", &user.login_name)
+    };
+    for group in gone {
+        ours.delete::<Membership>(Membership::user_id.eq(&user.id).and(Membership::group_id.eq(group)))?;
+        ours.audit(event("group.leave", group));
     }
     for group in new {
+        ours.audit(event("group.join", group));
         ours.add(&Membership {
             org: user.org.clone(),
             group_id: group.clone(),

@@ -12,5 +12,6 @@ mod binding;
 mod enrolling;
 mod matrix;
 mod renewing;
+mod replaying;
 mod restoring;
 mod world;

@@ -21,20 +21,20 @@ use latchkey_wire::DeviceState;
 use crate::world::{DAY, Machine, World, admin};
 
 /// A world, the moment of its backup, and the backup.
-struct Past {
-    world: World,
+pub struct Past {
+    pub world: World,
     folder: tempfile::TempDir,
 }
 
 impl Past {
-    async fn of(world: World) -> Self {
+    pub async fn of(world: World) -> Self {
         let folder = tempfile::tempdir().unwrap();
         world.directory.store().copy_to(&folder.path().join("copy.db")).await.unwrap();
         world.clock.advance(DAY);
         Self { world, folder }
     }
 
-    async fn restored(&self) -> Directory {
+    pub async fn restored(&self) -> Directory {
         let clock = self.world.clock.clone();
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&self.folder.path().join("copy.db"), clock.clone()).unwrap());
@@ -42,21 +42,21 @@ impl Past {
         Directory::new(store, clock, Arc::clone(self.world.directory.master()))
     }
 
-    async fn export(&self) -> String {
+    pub async fn export(&self) -> String {
         let request = PageRequest { limit: 1000, ..PageRequest::default() };
         let page = self.world.directory.audit_events(&self.world.org, EventFilter::default(), request).await.unwrap();
         page.items.iter().map(|event| format!("{}\n", serde_json::to_string(event).unwrap())).collect()
     }
 }
 
-async fn confirm(directory: &Directory, log: &str, dry_run: bool) -> Result<Confirmed, Unconfirmed> {
+pub async fn confirm(directory: &Directory, log: &str, dry_run: bool) -> Result<Confirmed, Unconfirmed> {
     let mut export = Export::default();
     export.add(log).unwrap();
     let intent = Intent { dry_run, ..Intent::of(&admin()) };
     directory.confirm_restore(&intent, export).await.unwrap()
 }
 
-async fn all<R: latchkey_directory::table::Record + 'static>(directory: &Directory) -> Vec<R> {
+pub async fn all<R: latchkey_directory::table::Record + 'static>(directory: &Directory) -> Vec<R> {
     directory.read::<_, StoreError>(|tx| across::<R, _>(tx, Filter::all())).await.unwrap()
 }
 
