@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod clients;
+pub mod clock;
 pub mod codes;
 pub mod device;
 mod directory;

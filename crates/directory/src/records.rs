@@ -35,6 +35,16 @@ record! {
 }
 
 record! {
+    /// The last look at the clock, for whoever starts next: one row, of the pseudo-organization `cloud`.
+    pub struct ClockLook in "clock_look" key ["org"] {
+        /// What the clock said.
+        pub at: Timestamp,
+        /// When it was last found wrong, as it said then.
+        pub disturbed_at: Option<Timestamp>,
+    }
+}
+
+record! {
     /// A tenant.
     pub struct Organization in "organization" key ["org"] {
         /// Its short name in paths and flags.
@@ -601,6 +611,7 @@ pub const TABLES: &[&crate::table::Table] = {
     use crate::table::Record as R;
     &[
         <Cloud as R>::TABLE,
+        <ClockLook as R>::TABLE,
         <Organization as R>::TABLE,
         <Domain as R>::TABLE,
         <DomainOwner as R>::TABLE,

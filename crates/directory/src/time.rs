@@ -141,19 +141,26 @@ impl Clock for SystemClock {
 pub struct ManualClock {
     millis: AtomicI64,
     begin: Instant,
-    start: i64,
+    /// What the wall clock said when the monotonic one began, and by how much it was set since.
+    start: AtomicI64,
 }
 
 impl ManualClock {
     /// Starts here.
     #[must_use]
     pub fn at(start: Timestamp) -> Self {
-        Self { millis: AtomicI64::new(start.0), begin: Instant::now(), start: start.0 }
+        Self { millis: AtomicI64::new(start.0), begin: Instant::now(), start: AtomicI64::new(start.0) }
     }
 
     /// Goes on by so much.
     pub fn advance(&self, span: Duration) {
         self.millis.fetch_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// Is set to another time, which the monotonic clock does not notice.
+    pub fn set(&self, at: Timestamp) {
+        let was = self.millis.swap(at.0, Ordering::SeqCst);
+        self.start.fetch_add(at.0 - was, Ordering::SeqCst);
     }
 }
 
@@ -163,7 +170,7 @@ impl Clock for ManualClock {
     }
 
     fn monotonic(&self) -> Instant {
-        let gone = self.millis.load(Ordering::SeqCst).saturating_sub(self.start);
+        let gone = self.millis.load(Ordering::SeqCst).saturating_sub(self.start.load(Ordering::SeqCst));
         self.begin + Duration::from_millis(u64::try_from(gone).unwrap_or(0))
     }
 }

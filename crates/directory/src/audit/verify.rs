@@ -88,17 +88,7 @@ impl Directory {
 
     /// When the newest checkpoint of any organization was made: the clock cannot be before it.
     pub async fn newest_checkpoint(&self) -> Result<Option<Timestamp>> {
-        self.read(|tx| {
-            let query = crate::query::Query {
-                table: <Checkpoint as crate::table::Record>::TABLE,
-                filter: Filter::all(),
-                order: vec![("at", Direction::Descending)],
-                limit: Some(1),
-            };
-            let row = tx.select(&query)?.into_iter().next();
-            Ok(row.map(<Checkpoint as crate::table::Record>::from_row).transpose()?.map(|checkpoint| checkpoint.at))
-        })
-        .await
+        Ok(self.read::<_, StoreError>(|tx| crate::clock::newest_checkpoint(tx)).await?)
     }
 
     /// Checks an organization's whole log, and an earlier export (JSON lines) against it.

@@ -2,7 +2,7 @@
 //!
 //! Owns how long each may stay and that a clean-up never touches many devices at once. Must not know when it is called.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use latchkey_wire::DeviceState;
 
@@ -26,30 +26,6 @@ const SHARE: u64 = 5;
 
 /// So many are touched in one transaction.
 const AT_ONCE: u64 = 64;
-
-/// Wall clock and monotonic clock may drift apart by so much.
-const DRIFT: Duration = Duration::from_secs(10 * 60);
-
-/// Whether the clock can be believed: wall clock and monotonic clock went on alike for a day. A wrong time must not take devices away.
-#[derive(Debug, Default)]
-pub struct ClockWatch {
-    last: Option<(Timestamp, Instant)>,
-    disturbed: Option<Instant>,
-}
-
-impl ClockWatch {
-    /// Looks at both clocks. `false` for a day after they disagreed.
-    pub fn is_steady(&mut self, wall: Timestamp, monotonic: Instant) -> bool {
-        if let Some((last_wall, last_monotonic)) = self.last.replace((wall, monotonic)) {
-            let went = monotonic.saturating_duration_since(last_monotonic);
-            let difference = wall.millis().abs_diff(last_wall.plus(went).millis());
-            if Duration::from_millis(difference) > DRIFT {
-                self.disturbed = Some(monotonic);
-            }
-        }
-        self.disturbed.is_none_or(|since| monotonic.saturating_duration_since(since) >= DAY)
-    }
-}
 
 impl Directory {
     /// One round over all organizations. Answers how many devices it touched.
@@ -102,22 +78,4 @@ fn room(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<u64, StoreE
 
 fn oldest(tx: &mut dyn WriteTx, org: &OrgId, filter: Filter, limit: u64) -> Result<Vec<Device>, StoreError> {
     Org::of(tx, org).select(filter, vec![(Device::last_seen_at.name, Direction::Ascending)], Some(limit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_disagree_are_not_believed_for_a_day() {
-        let (mut watch, start, wall) = (ClockWatch::default(), Instant::now(), Timestamp::from_millis(1_000_000));
-        let hour = |n: u32| Duration::from_secs(3600) * n;
-        assert!(watch.is_steady(wall, start));
-        assert!(watch.is_steady(wall.plus(hour(1)), start + hour(1)));
-        assert!(watch.is_steady(wall.plus(hour(2) + DRIFT), start + hour(2)));
-        assert!(!watch.is_steady(wall.plus(hour(9_000)), start + hour(3)), "a year ahead");
-        assert!(!watch.is_steady(wall.plus(hour(9_023)), start + hour(26)));
-        assert!(watch.is_steady(wall.plus(hour(9_024)), start + hour(27)));
-        assert!(!watch.is_steady(wall, start + hour(28)), "and back");
-    }
 }

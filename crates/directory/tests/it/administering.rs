@@ -1,6 +1,9 @@
+use latchkey_directory::audit::Checkpoint;
+use latchkey_directory::clock::ClockWatch;
 use latchkey_directory::device::admin::Order;
 use latchkey_directory::device::view::{BindingFilter, DeviceFilter};
 use latchkey_directory::intent::Condition;
+use latchkey_directory::orgs::NewOrganization;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::values::DeviceAction;
 use latchkey_directory::{Error, Intent};
@@ -234,4 +237,65 @@ async fn a_device_that_nobody_approved_is_gone_after_two_weeks() {
     assert_eq!(world.directory.clean_up_devices().await.unwrap(), 1);
     assert_eq!(code(world.heartbeat(&waiting).await), Code::Device410);
     assert_eq!(world.device(&asleep.id).await.state, DeviceState::Pending);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumped_is_not_believed_after_a_restart_either() {
+    let hour = std::time::Duration::from_secs(3_600);
+    let world = World::new().await;
+    let steady = async |watch: &mut ClockWatch| world.directory.clock_is_steady(watch).await.unwrap();
+    let mut watch = ClockWatch::default();
+    assert!(steady(&mut watch).await);
+    world.clock.set(world.now().plus(365 * DAY));
+    assert!(!steady(&mut watch).await);
+    let mut restarted = ClockWatch::default();
+    assert!(!steady(&mut restarted).await);
+    world.clock.advance(23 * hour);
+    assert!(!steady(&mut ClockWatch::default()).await);
+    world.clock.advance(hour);
+    assert!(steady(&mut ClockWatch::default()).await);
+    assert!(steady(&mut restarted).await);
+}
+
+#[tokio::test]
+async fn a_clock_that_a_start_finds_elsewhere_is_not_believed_for_a_day() {
+    let hour = std::time::Duration::from_secs(3_600);
+    let world = World::new().await;
+    let steady = async || world.directory.clock_is_steady(&mut ClockWatch::default()).await.unwrap();
+    assert!(steady().await);
+    world.clock.advance(10 * hour);
+    assert!(steady().await, "it was off for a night");
+    world.clock.set(world.now().minus(hour));
+    assert!(!steady().await, "an hour back");
+    world.clock.advance(DAY);
+    assert!(steady().await);
+    world.clock.set(world.now().plus(100 * DAY));
+    assert!(!steady().await, "far ahead");
+    world.clock.advance(DAY);
+    assert!(steady().await);
+}
+
+#[tokio::test]
+async fn a_store_without_a_look_at_the_clock_is_judged_by_its_newest_checkpoint() {
+    for (days, believed) in [(0, true), (2, false)] {
+        let world = World::new().await;
+        let (body, signature) = (String::new(), latchkey_wire::Bytes([0; 64]));
+        let (org, at, key) = (world.org.clone(), world.now(), String::new());
+        world.add(Checkpoint { org, seq: 1, at, body, signature, key }).await;
+        world.clock.set(at.plus(days * DAY));
+        let steady = world.directory.clock_is_steady(&mut ClockWatch::default()).await.unwrap();
+        assert_eq!(steady, believed, "{days}");
+    }
+}
+
+#[tokio::test]
+async fn an_organization_begins_with_the_limits_of_the_design() {
+    let world = World::new().await;
+    let id: latchkey_directory::OrgId = "new".parse().unwrap();
+    let entity_id = "https://id.example/o/new/saml/metadata".to_owned();
+    let new = NewOrganization { slug: "new".into(), name: "New".into(), id, entity_id, keys: Vec::new() };
+    let view = world.directory.create_organization(&intent(), new).await.unwrap();
+    assert_eq!((view.devices_per_user, view.max_tokens), (16, 16));
+    let days = [view.certificate_lifetime_s, view.asleep_limit_s, view.retire_after_s].map(|s| s / DAY.as_secs());
+    assert_eq!(days, [7, 30, 90]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use latchkey_directory::audit::verify::AuditKeys;
-use latchkey_directory::device::clean::ClockWatch;
+use latchkey_directory::clock::ClockWatch;
 use latchkey_directory::values::KeyUse;
 use latchkey_directory::{Error, OrgId};
 use latchkey_wire::PublicJwk;
@@ -51,10 +51,10 @@ impl App {
 }
 
 impl App {
-    async fn tidy(&self, clock: &mut ClockWatch) -> Result<(), Error> {
+    /// Takes away what has served its time. Devices only under a clock that can be believed.
+    pub async fn tidy(&self, clock: &mut ClockWatch) -> Result<(), Error> {
         self.directory.tidy().await?;
-        let now = (self.directory.now(), self.directory.clock().monotonic());
-        if clock.is_steady(now.0, now.1) {
+        if self.directory.clock_is_steady(clock).await? {
             self.directory.clean_up_devices().await?;
         } else {
             tracing::warn!("the clock jumped within the last day: no device is retired or removed for being old");

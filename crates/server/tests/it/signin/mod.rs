@@ -3,6 +3,7 @@
 mod agent;
 mod browser;
 mod closed;
+mod housekeeping;
 mod request;
 mod services;
 mod world;
