@@ -16,6 +16,7 @@ use crate::code::Own;
 use crate::exit::{Failure, Result};
 use crate::net::dns::DomainCheck;
 use crate::serve::Opened;
+use crate::serve::health::ClockCheck;
 use crate::serve::settings::Settings;
 use crate::serve::tls::TlsKeys;
 use crate::signin::seal::SealKeys;
@@ -69,9 +70,23 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
     let store = open_store(&opened.settings, &opened.store_file).await?;
     let master = MasterKey::new(Zeroizing::new(*opened.master_key.expose()));
     let directory = Directory::new(store, Arc::new(SystemClock), Arc::new(master));
+    let accepted = opened.settings.accept_clock;
     let app = assemble(directory, &opened.settings, opened.tls_keys, opened.stopping).await?;
     let newest = app.directory.newest_checkpoint().await.map_err(failure)?;
-    Ok(super::serve_app(app, newest))
+    let clock = super::clock_checks(accepted, newest);
+    if accepted {
+        note_accepted(&app.directory, &clock).await.map_err(failure)?;
+    }
+    Ok(super::serve_app(app, clock))
+}
+
+/// What is done under a wrong clock stays: who let it through must be found in the audit log.
+async fn note_accepted(directory: &Directory, clock: &[ClockCheck]) -> latchkey_directory::Result<()> {
+    for wrong in clock.iter().filter_map(ClockCheck::wrong) {
+        tracing::warn!("--accept-clock: {wrong}");
+        directory.note_accepted_clock(&crate::stopped::operator(), wrong).await?;
+    }
+    Ok(())
 }
 
 /// Founds the cloud in a fresh store, and assembles what handlers share.

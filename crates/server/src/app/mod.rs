@@ -112,14 +112,19 @@ impl App {
     }
 }
 
-/// What the shell serves: every concern's routes.
-fn serve_app(app: Arc<App>, newest_checkpoint: Option<Timestamp>) -> crate::serve::App {
-    let mut checks: Vec<Arc<dyn Check>> = vec![Arc::new(tasks::StoreCheck(Arc::clone(&app)))];
-    if let Some(newest) = newest_checkpoint {
+/// What the clock must not be before: the build, and the newest checkpoint with some room for nodes whose clocks differ.
+fn clock_checks(accepted: bool, newest_checkpoint: Option<Timestamp>) -> Vec<ClockCheck> {
+    let newest = newest_checkpoint.map(|newest| {
         let seconds = newest.minus(CLOCK_TOLERANCE).millis() / 1000;
-        let what = "the audit log has a checkpoint of that time";
-        checks.push(Arc::new(ClockCheck::against(seconds, what, app.settings.accept_clock, unix_now)));
-    }
+        ClockCheck::against(seconds, "the audit log has a checkpoint of that time", accepted, unix_now)
+    });
+    newest.into_iter().chain([ClockCheck::against_build(accepted)]).collect()
+}
+
+/// What the shell serves: every concern's routes.
+fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
+    let mut checks: Vec<Arc<dyn Check>> = vec![Arc::new(tasks::StoreCheck(Arc::clone(&app)))];
+    checks.extend(clock.into_iter().map(|check| Arc::new(check) as Arc<dyn Check>));
     tokio::spawn(tasks::run(Arc::clone(&app)));
     tokio::spawn(recheck::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
@@ -136,5 +141,24 @@ fn serve_app(app: Arc<App>, newest_checkpoint: Option<Timestamp>) -> crate::serv
             }
             app.directory.store().close().await;
         })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn r25_a_clock_before_the_newest_checkpoint_closes_the_server_unless_accepted() {
+        let now = Timestamp::from_millis(unix_now() * 1000);
+        for (ahead, accepted, open) in [(0, false, true), (4, false, true), (6, false, false), (6, true, true)] {
+            let newest = now.plus(std::time::Duration::from_secs(ahead * 60));
+            let mut good = true;
+            for check in clock_checks(accepted, Some(newest)) {
+                assert!(check.gates());
+                good &= check.check().await.is_ok();
+            }
+            assert_eq!(good, open, "{ahead} minutes ahead, accepted: {accepted}");
+        }
     }
 }

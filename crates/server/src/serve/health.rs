@@ -142,6 +142,16 @@ impl ClockCheck {
     pub fn against(not_before: i64, what: &'static str, accepted: bool, now: fn() -> i64) -> Self {
         Self { not_before, what, accepted, now }
     }
+
+    /// What is wrong with the clock, accepted or not.
+    #[must_use]
+    pub fn wrong(&self) -> Option<String> {
+        let now = (self.now)();
+        let time =
+            |seconds| jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string());
+        (now < self.not_before)
+            .then(|| format!("the clock says {}, and {} at {}", time(now), self.what, time(self.not_before)))
+    }
 }
 
 #[async_trait]
@@ -155,16 +165,10 @@ impl Check for ClockCheck {
     }
 
     async fn check(&self) -> Result<(), Unready> {
-        let now = (self.now)();
-        if self.accepted || now >= self.not_before {
-            return Ok(());
+        match self.wrong() {
+            Some(detail) if !self.accepted => Err(Unready::new(Own::Serve010, detail)),
+            _ => Ok(()),
         }
-        let time =
-            |seconds| jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |at| at.to_string());
-        Err(Unready::new(
-            Own::Serve010,
-            format!("the clock says {}, and {} at {}", time(now), self.what, time(self.not_before)),
-        ))
     }
 }
 

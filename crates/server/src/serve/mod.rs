@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use self::config::{Said, Typed};
 use self::datadir::DataDir;
-use self::health::{Check, Checks, ClockCheck, unix_now};
+use self::health::{Check, Checks, unix_now};
 use self::host::Front;
 use self::listen::{Connections, Shares};
 use self::master_key::MasterKey;
@@ -162,9 +162,7 @@ where
         () = signals.stop() => return Ok(()),
     };
 
-    let mut checks: Vec<Arc<dyn Check>> = vec![Arc::new(ClockCheck::against_build(settings.accept_clock))];
-    checks.extend(app.checks);
-    let checks = Checks::new(checks);
+    let checks = Checks::new(app.checks);
     let connections = Connections::default();
     let public = edge::public(app.public, checks.clone(), Arc::new(Front::new(&settings)));
     let operator = edge::operator(app.operator, checks.clone());

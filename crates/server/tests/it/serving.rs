@@ -3,7 +3,15 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use latchkey_directory::audit::{AuditEvent, Checkpoint};
+use latchkey_directory::master::MasterKey;
+use latchkey_directory::store::StoreError;
+use latchkey_directory::time::SystemClock;
+use latchkey_directory::{Bytes, Directory, Org, OrgId, across};
+use latchkey_store::sqlite::SqliteStore;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -269,4 +277,39 @@ fn the_unit_file_repeats_the_flags_and_names_files_in_full() {
         )),
         "{text}"
     );
+}
+
+/// The store of a stopped server.
+fn directory(place: &Place) -> Directory {
+    let clock = Arc::new(SystemClock);
+    let store = SqliteStore::open(&place.path("d/latchkey.db"), clock.clone()).unwrap();
+    Directory::new(Arc::new(store), clock, Arc::new(MasterKey::new(zeroize::Zeroizing::new([0; 32]))))
+}
+
+#[test]
+fn a_wrong_clock_that_was_let_through_stands_in_the_audit_log() {
+    let place = Place::new();
+    assert!(place.start(&["--accept-clock"]).stop().success());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let accepted = || {
+        let directory = directory(&place);
+        let events = directory
+            .read::<_, StoreError>(|tx| across::<AuditEvent, _>(tx, AuditEvent::action.eq(&"clock.accept".to_owned())));
+        runtime.block_on(events).unwrap()
+    };
+    assert!(accepted().is_empty(), "the clock was right");
+
+    let directory = directory(&place);
+    let org = OrgId::cloud();
+    let at = directory.now().plus(Duration::from_secs(3_600));
+    let (body, signature) = ("{}".to_owned(), Bytes([0; 64]));
+    let ahead = Checkpoint { org: org.clone(), seq: 1_000, at, body, signature, key: String::new() };
+    let add = directory.write::<_, StoreError>(move |tx| Org::of(tx, &org).add(&ahead));
+    runtime.block_on(add).unwrap();
+    drop(directory);
+    assert!(place.start(&["--accept-clock"]).stop().success());
+    let events = accepted();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].actor_kind.as_str(), events[0].outcome.as_str()), ("operator", "ok"));
+    assert!(events[0].details["detail"].as_str().unwrap().contains("has a checkpoint of that time"), "{events:?}");
 }
