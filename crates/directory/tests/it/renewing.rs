@@ -3,9 +3,9 @@ use std::time::Duration;
 use latchkey_directory::OrgId;
 use latchkey_directory::device::renew::OwnFacts;
 use latchkey_directory::query::Filter;
-use latchkey_directory::records::{Cloud, DeviceKey, User};
+use latchkey_directory::records::{Cloud, DeviceKey, Domain, User};
 use latchkey_directory::value::Blob;
-use latchkey_directory::values::{DeviceKeyState, UserStatus};
+use latchkey_directory::values::{DeviceKeyState, DomainState, UserStatus};
 use latchkey_wire::certificate::Extension;
 use latchkey_wire::message::Reason;
 use latchkey_wire::{Code, DeviceState, EpochSecret, P256Key, Sign as _, Thumbprint};
@@ -398,4 +398,20 @@ async fn after_a_restore_a_device_that_the_store_forgot_is_adopted_as_pending() 
     assert!(world.renew_to(&machine, &next, None).await.unwrap().certificate.is_some());
     world.change_device(&machine.id, |device| device.state = DeviceState::Removed).await;
     assert_eq!(code(world.renew_with(&machine, &next, own).await), Code::Device410);
+}
+
+#[tokio::test]
+async fn devices_renew_under_a_domain_whose_record_dns_lost() {
+    let world = World::new().await;
+    let mut machine = world.enrolled("anna").await;
+    for state in [DomainState::Lapsing, DomainState::Lapsed] {
+        let mut domain: Domain = world.all(Filter::all()).await.pop().unwrap();
+        domain.verification = state;
+        world.put(domain).await;
+        world.clock.advance(DAY);
+        let outcome = world.renew(&mut machine).await.unwrap();
+        assert!(outcome.state == DeviceState::Registered && outcome.certificate.is_some(), "{state}");
+    }
+    // Nobody new comes in meanwhile.
+    world.enroll(&mut Machine::new("bert")).await.unwrap_err();
 }

@@ -34,15 +34,39 @@ async fn round(app: &App) -> Result<(), Error> {
         let org = row.org.clone();
         let domain = DomainView::from(row);
         let wanted = Record { name: domain.record.name, value: domain.record.value };
-        let found = match app.domain_check.check(&domain.name, &wanted).await {
-            Verdict::Found { .. } => Recheck::Seen,
-            Verdict::Missing { .. } => Recheck::Missing,
-            Verdict::NoAnswer(_) | Verdict::Unverifiable { .. } => continue,
-        };
+        let verdict = app.domain_check.check(&domain.name, &wanted).await;
+        let Some(found) = said(&verdict) else { continue };
         let state = app.directory.note_recheck(&org, &domain.name, found).await?;
         if found == Recheck::Missing {
             tracing::warn!(%org, domain = domain.name, %state, "the record of a verified domain is missing");
         }
     }
     Ok(())
+}
+
+/// What a look at the record says. Only an authoritative answer without it is a miss.
+fn said(verdict: &Verdict) -> Option<Recheck> {
+    match verdict {
+        Verdict::Found { .. } => Some(Recheck::Seen),
+        Verdict::Missing { .. } => Some(Recheck::Missing),
+        Verdict::NoAnswer(_) | Verdict::Unverifiable { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::dns::Silence;
+
+    #[test]
+    fn only_an_authoritative_answer_without_the_record_is_a_miss() {
+        let server = "192.0.2.1:53".parse().unwrap();
+        assert_eq!(said(&Verdict::Found { server }), Some(Recheck::Seen));
+        let missing = |name_exists| Verdict::Missing { server, found: Vec::new(), name_exists };
+        assert_eq!((said(&missing(true)), said(&missing(false))), (Some(Recheck::Missing), Some(Recheck::Missing)));
+        for silence in [Silence::Aliases, Silence::Servers(Vec::new())] {
+            assert_eq!(said(&Verdict::NoAnswer(silence)), None);
+        }
+        assert_eq!(said(&Verdict::Unverifiable { suffix: "test".to_owned() }), None);
+    }
 }

@@ -89,17 +89,10 @@ impl Front {
         for name in FORWARDED {
             request.headers_mut().remove(name);
         }
-        if let Some(forwarded) = &forwarded {
-            let missing = match (forwarded.client, &forwarded.scheme) {
-                (None, _) => Some("X-Forwarded-For"),
-                (_, None) => Some("X-Forwarded-Proto"),
-                _ => None,
-            };
-            if let Some(missing) = missing
-                && self.silent.now()
-            {
-                tracing::warn!(peer = %address, "the listed proxy sends no {missing}; for nginx: {NGINX_LINES}");
-            }
+        if let Some(missing) = forwarded.as_ref().and_then(Forwarded::missing)
+            && self.silent.now()
+        {
+            tracing::warn!(peer = %address, "the listed proxy sends no {missing}; for nginx: {NGINX_LINES}");
         }
         let client = forwarded.as_ref().and_then(|forwarded| forwarded.client).unwrap_or(address);
         request.extensions_mut().insert(ClientAddr(client));
@@ -195,6 +188,15 @@ impl Forwarded {
             client: client(headers, is_trusted),
             scheme: last(headers, "x-forwarded-proto"),
             host: last(headers, "x-forwarded-host"),
+        }
+    }
+
+    /// What a proxy has to say and this one does not. The host is not needed: `Host` may be passed on as it came.
+    fn missing(&self) -> Option<&'static str> {
+        match (self.client, &self.scheme) {
+            (None, _) => Some("X-Forwarded-For"),
+            (_, None) => Some("X-Forwarded-Proto"),
+            _ => None,
         }
     }
 }
@@ -321,8 +323,28 @@ mod tests {
         let front = front("id.corp.example", Scheme::Https, true, &["10.0.0.9/32"]);
         let headers = [("host", "id.corp.example"), ("x-forwarded-proto", "http"), ("x-forwarded-for", "1.2.3.4")];
         assert!(came(&front, "10.0.0.9:1", &headers).0.unwrap_err().insecure);
-        // A proxy that says nothing is complained about in the log, and works.
-        assert!(came(&front, "10.0.0.9:1", &headers[..1]).0.is_ok());
+        assert_eq!(front.silent.0.load(Ordering::Relaxed), 0, "nobody complained");
+        // A proxy that says nothing is complained about in the log, and works: as the client it is.
+        let (verdict, client, _) = came(&front, "10.0.0.9:1", &headers[..1]);
+        assert!(verdict.is_ok() && client.to_string() == "10.0.0.9");
+        assert_ne!(front.silent.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_listed_proxy_that_leaves_something_out_is_told_what() {
+        for (headers, missing) in [
+            (vec![], Some("X-Forwarded-For")),
+            (vec![("x-forwarded-proto", "https")], Some("X-Forwarded-For")),
+            (vec![("x-forwarded-for", "unknown"), ("x-forwarded-proto", "https")], Some("X-Forwarded-For")),
+            (vec![("x-forwarded-for", "1.2.3.4")], Some("X-Forwarded-Proto")),
+            (vec![("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for (name, value) in &headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            assert_eq!(Forwarded::read(&map, |_| false).missing(), missing, "{headers:?}");
+        }
     }
 
     #[test]
