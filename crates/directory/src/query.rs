@@ -12,6 +12,8 @@ pub enum Filter {
     And(Vec<Filter>),
     /// One of these columns contains the text, whatever the case of its ASCII letters.
     Contains(Vec<&'static str>, String),
+    /// This column ends with the text, whatever the case of its ASCII letters.
+    EndsWith(&'static str, String),
     /// Equal.
     Eq(&'static str, Value),
     /// At least.

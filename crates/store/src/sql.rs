@@ -63,8 +63,28 @@ impl Statement {
         self.push(&items.join(", "));
     }
 
+    /// Text is compared and lowered byte by byte, as SQLite does it, whatever the locale of a PostgreSQL database. Not where it is only
+    /// compared for equality: that is the same in both, and an index serves it.
+    fn bytewise(&mut self) {
+        if self.dialect == Dialect::Postgres {
+            self.push(" COLLATE \"C\"");
+        }
+    }
+
+    fn like(&mut self, column: &str, pattern: String) {
+        self.push("lower(");
+        self.push(column);
+        self.bytewise();
+        self.push(") LIKE ");
+        self.value(Value::Text(pattern));
+        self.push(" ESCAPE '\\'");
+    }
+
     fn compare(&mut self, column: &str, operator: &str, value: &Value) {
         self.push(column);
+        if operator != " = " && matches!(value, Value::Text(_)) {
+            self.bytewise();
+        }
         self.push(operator);
         self.value(value.clone());
     }
@@ -112,25 +132,24 @@ impl Statement {
                 self.push(")");
             }
             Filter::Contains(columns, text) => {
-                let pattern = Value::Text(format!("%{}%", escape_like(&text.to_ascii_lowercase())));
+                let pattern = format!("%{}%", like(text));
                 self.push("(");
                 for (at, column) in columns.iter().enumerate() {
                     if at > 0 {
                         self.push(" OR ");
                     }
-                    let _ = write!(self.text, "lower({column}) LIKE ");
-                    self.value(pattern.clone());
-                    self.push(" ESCAPE '\\'");
+                    self.like(column, pattern.clone());
                 }
                 self.push(")");
             }
+            Filter::EndsWith(column, text) => self.like(column, format!("%{}", like(text))),
         }
     }
 }
 
-/// Takes the meaning from what LIKE reads as patterns.
-fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+/// A part of a pattern: in lower case, without the meaning that LIKE gives to some characters.
+fn like(text: &str) -> String {
+    text.to_ascii_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 fn names(table: &Table) -> Vec<&'static str> {
@@ -147,6 +166,9 @@ pub(crate) fn select(dialect: Dialect, query: &Query) -> Statement {
     for (at, (column, direction)) in query.order.iter().enumerate() {
         statement.push(if at == 0 { " ORDER BY " } else { ", " });
         statement.push(column);
+        if query.table.position(column).is_some_and(|at| query.table.columns[at].kind == Kind::Text) {
+            statement.bytewise();
+        }
         if *direction == Direction::Descending {
             statement.push(" DESC");
         }
@@ -236,7 +258,7 @@ mod tests {
             Query { table: Domain::TABLE, filter, order: vec![("name", Direction::Descending)], limit: Some(3) };
         let statement = select(Dialect::Postgres, &query);
         assert!(statement.text.ends_with(
-            "WHERE ((name = $1 OR (lower(name) LIKE $2 ESCAPE '\\')) AND 1 = 0) ORDER BY name DESC LIMIT $3"
+            "WHERE ((name = $1 OR (lower(name COLLATE \"C\") LIKE $2 ESCAPE '\\')) AND 1 = 0) ORDER BY name COLLATE \"C\" DESC LIMIT $3"
         ));
         assert_eq!(statement.values[1], Value::Text("%50\\%\\_\\\\%".into()));
     }

@@ -48,6 +48,7 @@ cases! {
     a_counter_is_exact_under_concurrency
     organizations_do_not_see_each_other
     filters_and_order_are_the_same_everywhere
+    text_is_found_and_sorted_byte_by_byte
     events_are_committed_with_what_they_report
     chains_hold_under_concurrency
     a_reader_sees_one_state
@@ -281,6 +282,27 @@ pub(crate) async fn organizations_do_not_see_each_other(store: Arc<dyn Store>) {
     assert!(matches!(result, Err(StoreError::Corrupt(_))));
 }
 
+pub(crate) async fn text_is_found_and_sorted_byte_by_byte(store: Arc<dyn Store>) {
+    let directory = directory(store);
+    let a = org("a");
+    for name in ["b", "B", "a-b", "ab", "Émile Zola", "émile", "Z"] {
+        put(&directory, domain(&a, name)).await.unwrap().unwrap();
+    }
+    let ask = |filter: Filter| {
+        let (directory, a) = (directory.clone(), a.clone());
+        async move {
+            let order = vec![("name", Direction::Ascending)];
+            let rows = directory.read::<_, StoreError>(move |tx| Org::of(tx, &a).select::<Domain>(filter, order, None));
+            rows.await.unwrap().into_iter().map(|d| d.name).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(ask(Filter::all()).await, ["B", "Z", "a-b", "ab", "b", "Émile Zola", "émile"]);
+    assert_eq!(ask(Filter::Contains(vec!["name"], "Émile".into())).await, ["Émile Zola"]);
+    assert_eq!(ask(Filter::Contains(vec!["name"], "zOLA".into())).await, ["Émile Zola"]);
+    assert_eq!(ask(Domain::name.below(&"a".to_owned())).await, ["B", "Z"]);
+    assert_eq!(ask(Domain::name.at_least(&"b".to_owned())).await, ["b", "Émile Zola", "émile"]);
+}
+
 pub(crate) async fn filters_and_order_are_the_same_everywhere(store: Arc<dyn Store>) {
     let directory = directory(store);
     let a = org("a");
@@ -305,6 +327,11 @@ pub(crate) async fn filters_and_order_are_the_same_everywhere(store: Arc<dyn Sto
     assert_eq!(ask(Filter::Contains(vec!["name", "reason"], "BETA".into())).await, ["Beta.example"]);
     assert_eq!(ask(Filter::Contains(vec!["name"], "_".into())).await, ["b_c.example"]);
     assert_eq!(ask(Filter::Contains(vec!["reason"], "%".into())).await, ["Beta.example"]);
+    let ends = |text: &str| ask(Filter::EndsWith("name", text.to_owned()));
+    assert_eq!(ends("C.EXAMPLE").await, ["b_c.example"]);
+    assert_eq!(ends("_c.example").await, ["b_c.example"]);
+    assert_eq!(ends("beta").await, [""; 0]);
+    assert_eq!(ends("%").await, [""; 0]);
     assert_eq!(ask(Domain::created_at.below(&Timestamp::from_millis(2))).await, ["b_c.example"]);
     assert_eq!(ask(Domain::created_at.at_least(&Timestamp::from_millis(2))).await.len(), 2);
     assert_eq!(ask(Domain::name.one_of([&"b_c.example".to_owned()])).await, ["b_c.example"]);

@@ -18,7 +18,9 @@ impl PrivatePostgres {
             assert!(Command::new("chown").arg("postgres").arg(folder.path()).status().unwrap().success());
         }
         let server = Self { folder, bin };
-        server.run("initdb", &["-D", "DATA", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        // Not C: most databases have a locale that knows more letters than ASCII, and what is found must not depend on it.
+        let locale = ["-E", "UTF8", "--locale=C.UTF-8", "--no-sync"];
+        server.run("initdb", &[&["-D", "DATA", "-A", "trust", "-U", "postgres"], locale.as_slice()].concat());
         server.up();
         server
     }
