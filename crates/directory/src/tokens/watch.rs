@@ -14,6 +14,7 @@ use crate::domains::is_good;
 use crate::id::OrgId;
 use crate::page::{Cursor, Page, PageRequest, page};
 use crate::policy::current;
+use crate::query::Filter;
 use crate::records::{Binding, Device, DeviceToken, Domain, RefusalCount, User};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx};
@@ -252,13 +253,8 @@ pub(crate) fn obstacles<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, token: &DeviceT
 
 /// Whether anybody could enroll without being created first.
 fn somebody_is_known<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, domains: &[String]) -> Result<bool, StoreError> {
-    for domain in domains {
-        let theirs = crate::query::Filter::Contains(vec!["login_name"], format!("@{domain}"));
-        let active = User::status.eq(&UserStatus::Active);
-        let found: Vec<User> = Org::of(tx, org).select(active.and(theirs), Vec::new(), Some(20))?;
-        if found.iter().any(|user| user.login_name.ends_with(&format!("@{domain}"))) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let active = User::status.eq(&UserStatus::Active);
+    let theirs = |domain| Filter::EndsWith(User::login_name.name, format!("@{domain}"));
+    let any = Filter::Or(domains.iter().map(theirs).collect());
+    Org::of(tx, org).any::<User>(active.and(any))
 }

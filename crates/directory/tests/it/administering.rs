@@ -299,3 +299,18 @@ async fn an_organization_begins_with_the_limits_of_the_design() {
     let days = [view.certificate_lifetime_s, view.asleep_limit_s, view.retire_after_s].map(|s| s / DAY.as_secs());
     assert_eq!(days, [7, 30, 90]);
 }
+
+#[tokio::test]
+async fn a_token_is_not_blocked_by_people_of_a_longer_domain() {
+    let world = World::new().await;
+    world.change_policy(|row| row.jit = false).await;
+    let token = world.token.id().to_string();
+    for n in 0..30 {
+        let login = format!("u{n}@acme.example.org");
+        world.user(&format!("u{n}"), |user| (user.login_name, user.login_key) = (login.clone(), login)).await;
+    }
+    let obstacles = async || world.directory.token_obstacles(&world.org, &token).await.unwrap();
+    assert_eq!(obstacles().await, [Code::Enroll022]);
+    world.user("zoe", |_| ()).await;
+    assert_eq!(obstacles().await, []);
+}
