@@ -173,33 +173,19 @@ fn verify(context: &Context, against: Option<&str>) -> Result<()> {
     Err(failure.with_answer(verdict).exit_with(Exit::FOUND))
 }
 
-/// Looks every second; the newest page is enough unless more than 1000 events came in between, then it goes back page by page.
 fn tail(context: &Context, path: &str, filters: &Query, lines: u16) -> Result<()> {
-    let mut seen: HashSet<String> = HashSet::new();
-    let mut want = usize::from(lines);
-    let mut first = true;
+    let mut seen = None;
     loop {
-        let mut new = Vec::new();
-        let mut after = None;
-        loop {
+        let first = seen.is_none();
+        let mut new = round(&mut seen, |after| {
             let mut query = filters.clone();
             query.push(("limit", "1000".to_owned()));
-            query.extend(after.take().map(|cursor| ("after", cursor)));
-            let page = context.json(Ask::get(with(path, &query)))?;
-            let fresh: Vec<Value> = items(&page).iter().filter(|e| !seen.contains(id(e))).cloned().collect();
-            let met_known = fresh.len() < items(&page).len();
-            new.extend(fresh);
-            match page["next"].as_str() {
-                Some(cursor) if !met_known && !first => after = Some(cursor.to_owned()),
-                _ => break,
-            }
+            query.extend(after.map(|cursor| ("after", cursor)));
+            context.json(Ask::get(with(path, &query)))
+        })?;
+        if first {
+            new.truncate(usize::from(lines));
         }
-        // What is older than the newest page needs no remembering: it cannot come again before something known.
-        if !new.is_empty() {
-            seen = seen.into_iter().take(10_000).chain(new.iter().map(|e| id(e).to_owned())).collect();
-        }
-        let skip = if first { new.len().saturating_sub(want) } else { 0 };
-        new.truncate(new.len() - skip);
         for event in new.iter().rev() {
             if context.output.json {
                 context.output.document(event);
@@ -208,10 +194,33 @@ fn tail(context: &Context, path: &str, filters: &Query, lines: u16) -> Result<()
                 context.output.text(&format!("{}\n", cells.collect::<Vec<_>>().join("  ")));
             }
         }
-        first = false;
-        want = usize::MAX;
         std::thread::sleep(PAUSE);
     }
+}
+
+/// One look: the events that are new, newest first. The newest page is enough, unless more came in than it holds: then it goes back page
+/// by page until it meets one that is known.
+fn round(
+    seen: &mut Option<HashSet<String>>,
+    mut page_after: impl FnMut(Option<String>) -> Result<Value>,
+) -> Result<Vec<Value>> {
+    let (mut new, mut now) = (Vec::new(), HashSet::new());
+    let mut after = None;
+    loop {
+        let page = page_after(after.take())?;
+        let known = |event: &&Value| seen.as_ref().is_some_and(|seen| seen.contains(id(event)));
+        let fresh: Vec<Value> = items(&page).iter().filter(|event| !known(event)).cloned().collect();
+        let met_known = fresh.len() < items(&page).len();
+        now.extend(items(&page).iter().map(|event| id(event).to_owned()));
+        new.extend(fresh);
+        match page["next"].as_str() {
+            Some(cursor) if !met_known && seen.is_some() => after = Some(cursor.to_owned()),
+            _ => break,
+        }
+    }
+    // What the pages of this look held is all that the next one can meet.
+    *seen = Some(now);
+    Ok(new)
 }
 
 fn id(event: &Value) -> &str {
@@ -255,7 +264,7 @@ fn export(
         context.output.document(&json!({"items": all, "next": null}));
         return Ok(());
     }
-    // Into a file first, even when it goes to stdout: a failure halfway leaves stdout empty.
+    // What goes to stdout is kept until it is whole: a failure halfway leaves stdout empty. A log too large for that belongs into --output.
     let mut buffer = Vec::new();
     let mut file = output.map(|path| NewFile::begin(path)).transpose()?;
     let format = format.unwrap_or(Format::Jsonl);
@@ -320,6 +329,29 @@ fn csv_cell(value: Option<&Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_followed_log_has_each_event_once_however_many_come() {
+        let mut log: Vec<String> = Vec::new();
+        let mut seen = None;
+        let mut printed = Vec::new();
+        let mut look = |log: &[String]| {
+            let new = round(&mut seen, |after| {
+                let end = after.map_or(log.len(), |cursor| cursor.parse().unwrap());
+                let from = end.saturating_sub(1_000);
+                let items: Vec<_> = log[from..end].iter().rev().map(|id| json!({ "id": id })).collect();
+                Ok(json!({"items": items, "next": (from > 0).then(|| from.to_string())}))
+            });
+            printed.extend(new.unwrap().iter().rev().map(|event| id(event).to_owned()));
+        };
+        look(&log);
+        for burst in [3, 12_000, 1, 0, 1_500, 1, 1] {
+            let from = log.len();
+            log.extend((from..from + burst).map(|n| n.to_string()));
+            look(&log);
+        }
+        assert_eq!(printed, log);
+    }
 
     #[test]
     fn a_cell_is_never_a_formula() {
