@@ -65,16 +65,31 @@ fn claimed_numbers(text: &str) -> BTreeSet<String> {
     text.split('`').filter_map(leading_number).map(|(number, _)| number.to_owned()).collect()
 }
 
-/// The numbers that tests carry: `fn a08_r08_name()` carries two.
+/// The numbers that tests carry: `fn a08_r08_name()` carries two. A function that nothing marks as a test shows nothing.
 fn test_numbers(code: &str) -> BTreeSet<String> {
+    let lines: Vec<&str> = code.lines().collect();
     let mut found = BTreeSet::new();
-    for mut name in code.split("fn ").skip(1) {
+    for (at, line) in lines.iter().enumerate() {
+        let Some((_, mut name)) = line.split_once("fn ") else { continue };
+        if leading_number(name).is_none() || !is_test(&lines[..at], line) {
+            continue;
+        }
         while let Some((number, rest)) = leading_number(name) {
             found.insert(number.to_owned());
             name = rest;
         }
     }
     found
+}
+
+/// What makes a function a test.
+const MARKS: [&str; 3] = ["#[test]", "#[tokio::test", "proptest!"];
+
+/// Whether a function's own line, or what stands directly above it, marks it as a test.
+fn is_test(above: &[&str], line: &str) -> bool {
+    let marked = |line: &str| MARKS.iter().any(|mark| line.contains(mark));
+    let others = |line: &&&str| line.trim().is_empty() || line.trim_end().ends_with(['}', ';']);
+    marked(line) || above.iter().rev().take_while(|line| !others(line)).any(|line| marked(line))
 }
 
 /// `a09` or `r21` before an underscore, and what follows that.
@@ -84,7 +99,8 @@ fn leading_number(text: &str) -> Option<(&str, &str)> {
     (digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some((number, rest))
 }
 
-fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
+/// The files with this extension in a folder and below it.
+pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
     let mut found = Vec::new();
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     for entry in entries {
@@ -98,7 +114,8 @@ fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Problem> {
     Ok(found)
 }
 
-fn read(file: &Path) -> Result<String, Problem> {
+/// A file's text.
+pub(crate) fn read(file: &Path) -> Result<String, Problem> {
     std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))
 }
 
@@ -115,7 +132,17 @@ mod tests {
         let text = "[a](b/c.md#d) [e](https://f) [g](#h) [i](j \"k\") `a09_…` (`r21_x`), a15_ `axx_`";
         assert_eq!(links(text).collect::<Vec<_>>(), ["b/c.md"]);
         assert_eq!(claimed_numbers(text).into_iter().collect::<Vec<_>>(), ["a09", "r21"]);
-        let code = "fn a08_r08_serials() { fn b() } fn a15_bombs";
-        assert_eq!(test_numbers(code).into_iter().collect::<Vec<_>>(), ["a08", "a15", "r08"]);
+        let code = "#[test]\nfn a08_r08_serials() {\n}\n\n#[tokio::test(flavor = \"multi_thread\")]\n// why\nasync fn a15_bombs() {\n}\n\n\
+            proptest! {\n    /// What.\n    fn a16_shapes(x in 0..3) {}\n}\n";
+        assert_eq!(test_numbers(code).into_iter().collect::<Vec<_>>(), ["a08", "a15", "a16", "r08"]);
+    }
+
+    #[test]
+    fn a_function_that_is_no_test_shows_nothing() {
+        for code in
+            ["fn r01_helper() {}", "#[test]\nfn name() {\n}\nfn r01_helper() {\n}", "#[test]\n\nfn r01_far() {}"]
+        {
+            assert!(test_numbers(code).is_empty(), "{code}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Fuzz targets: that they build, always; some seconds of each, with `--all`. A smoke test, not evidence: that takes hours.
+//! Fuzz targets: that they are clean and build, always; some seconds of each, with `--all`. A smoke test, not evidence: that takes hours.
 
 use super::Run;
 use super::report::Ending;
@@ -7,14 +7,17 @@ use crate::output;
 use crate::problem::Problem;
 use crate::process::Program;
 
-/// Checks the targets with the compiler of the product, and runs them where a nightly one is there.
+/// Lints the targets with the compiler of the product, and runs them where a nightly one is there.
 pub(super) fn stage(run: &mut Run<'_>) -> Result<(), Problem> {
+    let formatted =
+        Program::new(run.workspace, "cargo").args(["fmt", "--manifest-path", super::stages::FUZZ, "--check"]).run()?;
+    run.check("fuzz-fmt", Ending::of(formatted));
     // libFuzzer needs a nightly compiler to run, not to be checked.
-    let checked = Program::new(run.workspace, "cargo")
-        .args(["check", "--locked", "--manifest-path", "fuzz/Cargo.toml"])
+    let clean = Program::new(run.workspace, "cargo")
+        .args(["clippy", "--locked", "--manifest-path", super::stages::FUZZ, "--all-targets", "--", "-D", "warnings"])
         .env("CARGO_TARGET_DIR", run.workspace.target())
         .run()?;
-    run.check("fuzz", Ending::of(checked));
+    run.check("fuzz-clippy", Ending::of(clean));
     if !run.args.all {
         return Ok(());
     }
