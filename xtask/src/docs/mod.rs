@@ -10,6 +10,8 @@ use crate::workspace::Workspace;
 
 mod book;
 
+pub(crate) use book::{files, read};
+
 /// What to do with the pages.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -13,6 +13,7 @@ use crate::workspace::Workspace;
 use report::{Ending, Report};
 use stages::STAGES;
 
+mod edges;
 mod fuzz;
 mod read;
 mod report;
@@ -22,7 +23,7 @@ mod stages;
 /// What to test.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The long stages too: tests that are ignored by default, and some seconds of every fuzz target
+    /// The long stage too: some seconds of every fuzz target
     #[arg(long)]
     all: bool,
     /// Ask for security advisories too; their database comes from outside the package registries

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::report::Ending;
-use super::{Run, fuzz, read, services};
+use super::{Run, edges, fuzz, read, services};
 use crate::docs;
 use crate::machine;
 use crate::output;
@@ -36,6 +36,7 @@ const fn stage(
 pub(super) const STAGES: &[Stage] = &[
     stage("fmt", "formatting (cargo fmt)", false, fmt),
     stage("clippy", "lints (cargo clippy, no warnings)", false, clippy),
+    stage("edges", "which crate knows which, and uses what it declares", false, edges::stage),
     stage("deny", "dependencies: bans, licences, sources (cargo deny)", false, deny),
     stage("doc", "documentation of the code (cargo doc, no warnings)", false, doc),
     stage("build", "build of programs and tests", false, build),
@@ -49,6 +50,9 @@ pub(super) const STAGES: &[Stage] = &[
 
 /// A service on somebody else's SAML library; tests start it.
 const DEMO_SERVICE: &str = "interop/demo-service/Cargo.toml";
+
+/// The fuzz targets.
+pub(super) const FUZZ: &str = "fuzz/Cargo.toml";
 
 /// The names for `--only`.
 pub(super) fn names() -> Vec<&'static str> {
@@ -72,6 +76,12 @@ fn clippy(run: &mut Run<'_>) -> Result<(), Problem> {
 
 fn deny(run: &mut Run<'_>) -> Result<(), Problem> {
     cargo(run, "deny", &["deny", "--log-level", "error", "--locked", "check", "bans", "licenses", "sources"])?;
+    // Workspaces of their own, by the rules of the product.
+    for (name, manifest) in [("deny-fuzz", FUZZ), ("deny-interop", DEMO_SERVICE)] {
+        let of = ["deny", "--log-level", "error", "--locked", "--manifest-path", manifest];
+        let what = ["check", "--config", "deny.toml", "bans", "licenses", "sources"];
+        cargo(run, name, &[of.as_slice(), &what].concat())?;
+    }
     if run.args.advisories {
         return cargo(run, "deny-advisories", &["deny", "--log-level", "error", "--locked", "check", "advisories"]);
     }
@@ -157,15 +167,12 @@ fn nextest(run: &mut Run<'_>, name: &str, manifest: &str, target: &Path, argumen
     let junit = manifest.with_file_name("target/nextest/ci/junit.xml");
     // A file of an earlier run must not speak for this one; that there is none is well.
     let _ = std::fs::remove_file(&junit);
-    let mut program = Program::new(run.workspace, "cargo")
+    let program = Program::new(run.workspace, "cargo")
         .args(["nextest", "run", "--locked", "--profile", "ci"])
         .args(["--manifest-path".as_ref(), manifest.as_os_str()])
         .args(arguments)
         .args(["--target-dir".as_ref(), target.as_os_str()])
         .env("LATCHKEY_TEST_PYTHON", machine::interpreter(run.workspace));
-    if run.args.all {
-        program = program.args(["--run-ignored", "all"]);
-    }
     let succeeded = program.run()?;
     let failed_before = run.report.count(Ending::Failed);
     let read = std::fs::read_to_string(&junit).ok().and_then(|document| read::junit(&document, &mut run.report));
