@@ -36,17 +36,24 @@ impl App {
         Ok(AuditKeys { current: ed25519(&self.directory, current)?, all })
     }
 
-    /// A checkpoint for every organization in which something happened.
+    /// A checkpoint for every organization in which something happened. One that fails is in nobody else's way: the first failure is
+    /// answered at the end.
     pub async fn checkpoint_all(&self) -> Result<(), Error> {
         let keys = self.audit_keys().await?;
         let organizations = self.directory.organizations().await?.into_iter().map(|view| view.id);
+        let mut outcome = Ok(());
         for org in organizations.chain([OrgId::cloud()]) {
-            if let Some(body) = self.directory.checkpoint(&org, &keys).await? {
+            match self.directory.checkpoint(&org, &keys).await {
                 // Out of reach of whoever can write to the store only.
-                tracing::info!(target: "audit", %org, checkpoint = %body, "checkpoint");
+                Ok(Some(body)) => tracing::info!(target: "audit", %org, checkpoint = %body, "checkpoint"),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(%org, %error, "no checkpoint could be written");
+                    outcome = outcome.and(Err(error));
+                }
             }
         }
-        Ok(())
+        outcome
     }
 }
 
