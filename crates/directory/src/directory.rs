@@ -3,13 +3,14 @@
 //! Owns how a service reads and writes. Every service is an `impl Directory` in a module of its own. Must not know who calls it: portal,
 //! command line and REST come here alike.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::master::MasterKey;
 use crate::refusal::{Denied, Refused};
-use crate::store::{Store, StoreError, Tx, Verdict, WriteTx};
+use crate::store::{Store, StoreError, StoreFacts, Tx, Verdict, WriteTx};
 use crate::time::{Clock, Timestamp};
 use crate::user_keys::UserKeys;
 
@@ -63,10 +64,25 @@ impl Directory {
         Self { store, clock, master, user_keys: UserKeys::default() }
     }
 
-    /// The store.
+    /// Facts about the store, as it was opened.
     #[must_use]
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+    pub fn facts(&self) -> &StoreFacts {
+        self.store.facts()
+    }
+
+    /// Whether this node can write now.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+
+    /// A consistent copy of the whole store into a new file. SQLite only; PostgreSQL has its own tools.
+    pub async fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        self.store.copy_to(file).await
+    }
+
+    /// Writes what is under way, and ends. Later writes are refused.
+    pub async fn close(&self) {
+        self.store.close().await;
     }
 
     /// The clock.

@@ -237,6 +237,13 @@ impl Directory {
         .await
     }
 
+    /// Which organization of the cloud verified this domain.
+    pub async fn domain_owner(&self, name: &str) -> Result<Option<OrgId>> {
+        let name = name.to_owned();
+        self.read(move |tx| Ok(across::<DomainOwner, _>(tx, DomainOwner::name.eq(&name))?.pop().map(|row| row.org)))
+            .await
+    }
+
     /// The domains of all organizations that were verified by their record and not seen for a day.
     pub async fn domains_to_recheck(&self) -> Result<Vec<Domain>> {
         self.read(|tx| {

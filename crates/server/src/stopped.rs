@@ -91,7 +91,7 @@ impl Stopped {
         let Self { runtime, directory, _data } = self;
         runtime.block_on(async {
             let result = work(directory.clone()).await;
-            directory.store().close().await;
+            directory.close().await;
             result
         })
     }

@@ -82,7 +82,7 @@ impl Directory {
     /// Writes a checkpoint if something happened since the last one. Answers its body, to be sent to the process log as well.
     pub async fn checkpoint(&self, org: &OrgId, keys: &AuditKeys) -> Result<Option<String>> {
         let (org, key) = (org.clone(), Arc::clone(&keys.current));
-        let incarnation = Bytes(self.store().facts().incarnation).to_string();
+        let incarnation = Bytes(self.facts().incarnation).to_string();
         self.write(move |tx| write_checkpoint(tx, &org, &key, &incarnation)).await
     }
 

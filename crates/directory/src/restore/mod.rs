@@ -88,6 +88,20 @@ fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfFor
     Ok(OutOfForce { device_tokens, one_time_codes, api_clients, sessions })
 }
 
+impl Directory {
+    /// Records that a backup is taken, and whether the master key goes with it.
+    pub async fn note_backup(&self, actor: &Actor, with_master_key: bool) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |tx| {
+            let cloud = OrgId::cloud();
+            let event = NewEvent::new(&actor, "store.backup", cloud.as_str());
+            Org::of(tx, &cloud).audit(event.with("with_master_key", with_master_key));
+            Ok(())
+        })
+        .await
+    }
+}
+
 /// What a confirmation found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Confirmed {

@@ -29,7 +29,7 @@ pub struct Past {
 impl Past {
     pub async fn of(world: World) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        world.directory.store().copy_to(&folder.path().join("copy.db")).await.unwrap();
+        world.directory.copy_to(&folder.path().join("copy.db")).await.unwrap();
         world.clock.advance(DAY);
         Self { world, folder }
     }
@@ -115,7 +115,7 @@ async fn an_exported_log_takes_away_again_and_adds_nothing() {
     activate(&lonely).await;
     let uses = world.token_now().await.uses;
     let folder = tempfile::tempdir().unwrap();
-    world.directory.store().copy_to(&folder.path().join("copy.db")).await.unwrap();
+    world.directory.copy_to(&folder.path().join("copy.db")).await.unwrap();
     world.clock.advance(DAY);
 
     use DeviceAction as Do;

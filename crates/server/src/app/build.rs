@@ -117,7 +117,7 @@ pub async fn assemble(
         root: Root::load(&directory).await.map_err(failure)?,
         keys: KeyCache::new(directory.clone()),
         seals: SealKeys::new(directory.master().derive("daily-seal")),
-        incarnation: directory.store().facts().incarnation,
+        incarnation: directory.facts().incarnation,
         documents: crate::cloud::document::Documents::default(),
         limits: crate::enroll::limits::SourceLimits::default(),
         saml: crate::saml::Saml::default(),

@@ -139,7 +139,7 @@ fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
             if let Err(error) = app.checkpoint_all().await {
                 tracing::warn!(%error, "no last checkpoint was written");
             }
-            app.directory.store().close().await;
+            app.directory.close().await;
         })),
     }
 }

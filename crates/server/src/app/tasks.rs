@@ -100,7 +100,7 @@ impl Check for StoreCheck {
     }
 
     async fn check(&self) -> Result<(), Unready> {
-        self.0.directory.store().ready().await.map_err(|error| {
+        self.0.directory.ready().await.map_err(|error| {
             let unready = Unready::new(Code::Shared(latchkey_wire::Code::Node001), error.to_string());
             let fix = error.fix().map_or_else(|| unready.fix.clone(), str::to_owned);
             Unready { fix, ..unready }

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use latchkey_directory::audit::{Actor, NewEvent};
+use latchkey_directory::audit::Actor;
+use latchkey_directory::key_copy;
 use latchkey_directory::store::StoreError;
 use latchkey_directory::tokens::Password;
-use latchkey_directory::{Error, Org, OrgId, key_copy};
 use tokio::sync::mpsc;
 
 use super::archive::{self, KeyFacts, Manifest};
@@ -61,15 +61,7 @@ pub async fn take(app: &std::sync::Arc<App>, actor: Actor, password: Option<Pass
     if app.settings.database.is_some() {
         return Err(Problem::of(Own::Backup001));
     }
-    let with_key = password.is_some();
-    app.directory
-        .write::<_, Error>(move |tx| {
-            let cloud = OrgId::cloud();
-            let event = NewEvent::new(&actor, "store.backup", cloud.as_str()).with("with_master_key", with_key);
-            Org::of(tx, &cloud).audit(event);
-            Ok(())
-        })
-        .await?;
+    app.directory.note_backup(&actor, password.is_some()).await?;
     let mut preparing = tokio::spawn(prepare(std::sync::Arc::clone(app), password));
     let ready = match tokio::time::timeout(PATIENCE, &mut preparing).await {
         Ok(prepared) => Some(prepared.map_err(Problem::internal)??),
@@ -111,8 +103,8 @@ async fn prepare(app: std::sync::Arc<App>, password: Option<Password>) -> Result
     let copy = scratch.0.join("store.db");
     // Before the copy: whoever asks later what may be missing must not be told too little.
     let key = KeyFacts { fingerprint: directory.master().id().to_owned(), included: password.is_some() };
-    let mut manifest = Manifest::new(now, directory.store().facts(), &app.iss, key);
-    directory.store().copy_to(&copy).await?;
+    let mut manifest = Manifest::new(now, directory.facts(), &app.iss, key);
+    directory.copy_to(&copy).await?;
     let master = std::sync::Arc::clone(directory.master());
     tokio::task::spawn_blocking(move || {
         let key = password.map(|password| key_copy::seal(&master, password.expose())).transpose()?;

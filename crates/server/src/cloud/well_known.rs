@@ -7,8 +7,6 @@ use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use latchkey_directory::names::domain_name;
-use latchkey_directory::records::DomainOwner;
-use latchkey_directory::{Error, OrgId, across};
 use latchkey_wire::{Binary, Code};
 
 use super::document::Facts;
@@ -38,8 +36,8 @@ pub(super) async fn well_known(
         asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
     let not_here = || Problem::of(Code::Cloud001);
     let name = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok());
-    let org =
-        owner(&app, name.ok_or_else(not_here)?).await.map_err(crate::enroll::unavailable)?.ok_or_else(not_here)?;
+    let owner = app.directory.domain_owner(&name.ok_or_else(not_here)?).await.map_err(crate::enroll::unavailable)?;
+    let org = owner.ok_or_else(not_here)?;
     let keys = app.keys.of(&org).await.map_err(crate::enroll::unavailable)?;
     let facts = Facts {
         iss: app.iss.clone(),
@@ -59,11 +57,4 @@ pub(super) async fn well_known(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
-}
-
-/// The organization that verified the domain.
-async fn owner(app: &App, name: String) -> std::result::Result<Option<OrgId>, Error> {
-    app.directory
-        .read(move |tx| Ok(across::<DomainOwner, _>(tx, DomainOwner::name.eq(&name))?.pop().map(|row| row.org)))
-        .await
 }

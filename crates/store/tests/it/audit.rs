@@ -83,7 +83,7 @@ async fn r26_an_untouched_log_is_whole_over_several_processes() {
     let log = Log::with(5).await;
     assert!(log.checkpoint().await.is_some());
     assert!(log.checkpoint().await.is_none(), "nothing happened since");
-    log.directory.store().close().await;
+    log.directory.close().await;
     // The next process opens a chain of its own, which names the checkpoint.
     let log = Log { directory: open(&log.file), ..log };
     log.write(3).await;

@@ -198,7 +198,7 @@ async fn r13_a_proof_is_good_once_over_all_nodes() {
     assert_eq!(codes.iter().filter(|code| *code == "ok").count(), 1, "{codes:?}");
     assert_eq!(one.sessions().await.len(), 2);
     for world in [one, other] {
-        world.app.directory.store().close().await;
+        world.app.directory.close().await;
     }
 }
 

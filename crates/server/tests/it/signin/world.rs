@@ -196,7 +196,7 @@ impl World {
     /// Another cloud that stands as this one does: making keys takes a second, copying them none.
     pub(super) async fn fork(&self) -> Self {
         let dir = tempfile::tempdir_in(self.dir.path()).unwrap();
-        self.app.directory.store().copy_to(&dir.path().join("store")).await.unwrap();
+        self.app.directory.copy_to(&dir.path().join("store")).await.unwrap();
         Self::open(dir, self.clock.clone()).await
     }
 
