@@ -18,12 +18,6 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the field was named at all.
-    #[must_use]
-    pub const fn is_named(&self) -> bool {
-        !matches!(self, Self::Keep)
-    }
-
     /// Changes a field that may be absent.
     pub fn apply(self, slot: &mut Option<T>) {
         match self {

@@ -35,13 +35,13 @@ impl NameFormat {
 }
 
 /// One line of a mapping.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The attribute's name at the service.
     pub name: String,
     /// `FriendlyName`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub friendly_name: Option<String>,
     /// `NameFormat`.
     #[serde(default)]
@@ -140,11 +140,6 @@ impl Mapping {
     /// The rules.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
-    }
-
-    /// The rules as JSON, the form that [`Self::parse`] reads.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(&self.rules).expect("rules hold only strings")
     }
 
     /// What this person's facts come to. A fact that is missing or empty gives no attribute.

@@ -26,7 +26,6 @@ pub mod response;
 mod xml;
 
 pub use keys::{Assertion, Metadata, SignatureAlgorithm, Signer};
-pub use xml::gate::fuzzing as gate_fuzzing;
 pub use xml::write::WriteError;
 
 /// Makes an XML identifier (`xs:ID`, so it may not start with a digit) from random bytes: `_` and lower-case hexadecimal.

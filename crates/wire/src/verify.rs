@@ -230,38 +230,17 @@ impl Posted<Enroll> {
         let Self { message, parts, signers, .. } = self;
         Ok(Posted { message, parts, signers, state: PhantomData })
     }
-
-    /// Step 4 for an enrollment that names no token: refused if it does name one. Looks up codes and MDM keys; the device and user key
-    /// stand in the payload.
-    pub fn verify_without_token(
-        self,
-        key_of: impl FnMut(&Signer) -> Result<PublicJwk, NoKey>,
-    ) -> Result<Verified<Enroll>, WireError> {
-        if self.message.body.token_id.is_some() {
-            return Err(WireError::Signers("the device token's signature was not verified".into()));
-        }
-        self.verify_rest(key_of)
-    }
 }
 
 impl Posted<Enroll, SeedProven> {
     /// Step 4: the other signatures. Looks up codes and MDM keys; the device and user key stand in the payload.
     pub fn verify(
         self,
-        key_of: impl FnMut(&Signer) -> Result<PublicJwk, NoKey>,
-    ) -> Result<Verified<Enroll>, WireError> {
-        self.verify_rest(key_of)
-    }
-}
-
-impl<S> Posted<Enroll, S> {
-    fn verify_rest(
-        self,
         mut key_of: impl FnMut(&Signer) -> Result<PublicJwk, NoKey>,
     ) -> Result<Verified<Enroll>, WireError> {
         let dk = self.message.body.dk_jwk.clone();
         let uk = self.message.body.user.as_ref().map(|user| user.uk_jwk.clone());
-        // A named token was verified by the step before: `SeedProven` says so, and the other entry refuses a named token.
+        // The token was verified by the step before: `SeedProven` says so.
         self.verify_all(
             |signer| matches!(signer, Signer::Token(_)),
             |signer| match signer {

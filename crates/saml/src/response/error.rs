@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Signed, signing, spec};
 use crate::keys::{Assertion, Signer};
 use crate::names::StatusCode;
-use crate::request::{Acs, Answer};
+use crate::request::Acs;
 use crate::xml::write::{Ns, WriteError, Writer, attr, date_time, is_id};
 
 /// A response that says why there is no assertion.
@@ -30,30 +30,7 @@ pub struct ErrorResponse<'a> {
     pub message: Option<&'a str>,
 }
 
-impl<'a> ErrorResponse<'a> {
-    /// For a refused request that may be answered; `None` if its answer is a page.
-    pub fn to_refused(
-        answer: &'a Answer,
-        response_id: &'a str,
-        issuer: &'a str,
-        now: Timestamp,
-        message: Option<&'a str>,
-    ) -> Option<Self> {
-        match answer {
-            Answer::Page => None,
-            Answer::Respond { acs, in_response_to, top, second, .. } => Some(Self {
-                response_id,
-                issuer,
-                acs,
-                in_response_to: Some(in_response_to),
-                now,
-                top: *top,
-                second: *second,
-                message,
-            }),
-        }
-    }
-
+impl ErrorResponse<'_> {
     /// Writes it; signed if `key` is given, which is for services that want signed responses.
     pub fn write(&self, key: Option<&Signer<Assertion>>) -> Result<Signed, WriteError> {
         if !is_id(self.response_id) {

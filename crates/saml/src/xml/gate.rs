@@ -217,11 +217,3 @@ fn place(text: &str, offset: u64) -> (usize, usize) {
 fn short(message: &str) -> String {
     message.chars().filter(|c| !c.is_control()).take(120).collect()
 }
-
-/// The gate for fuzz targets: only whether it let the bytes through.
-pub mod fuzzing {
-    /// Whether a protocol message of these bytes would reach the XML library.
-    pub fn message_passes(bytes: &[u8]) -> bool {
-        super::pass(bytes, super::MESSAGE).is_ok()
-    }
-}

@@ -360,7 +360,7 @@ fn only_what_is_mapped_is_released() {
     assert_eq!(released[0].values, ["a@x", "b@x"]);
     assert!(Mapping::none().release(&facts).is_empty());
     let mapping = Mapping::parse(r#"[{"name":"g","format":"basic","source":"secret"}]"#).unwrap();
-    assert_eq!(Mapping::parse(&mapping.to_json()).unwrap(), mapping);
+    assert_eq!(mapping.release(&facts)[0].values, ["s"]);
     for wrong in [
         "basics",
         "[{}]",

@@ -14,10 +14,6 @@ use super::known::{NameIdSetting, SamlSettings};
 /// The fact that holds the user's groups; reading them costs a question more.
 pub const GROUPS: &str = "groups";
 
-/// Facts that a mapping may name, beside the user's own attributes.
-pub const SOURCES: [&str; 9] =
-    ["mail", "displayName", "givenName", "sn", "uid", "loginName", "department", GROUPS, "userId"];
-
 /// Why this person cannot be told to this service as it asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
