@@ -4,7 +4,6 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode};
 use latchkey_wire::Code as Wire;
 use serde::de::DeserializeOwned;
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use super::{Shared, fields};
 use crate::code::Own;
+use crate::net::content_type;
 use crate::problem::{Problem, Result};
 
 /// A JSON object as the request `T`, whose fields may all be absent (`#[serde(default)]`). No body at all is an empty object.
@@ -60,12 +60,14 @@ async fn whole(request: Request, app: &Shared) -> Result<Bytes> {
 }
 
 fn is_json(method: &Method, headers: &HeaderMap) -> Result<()> {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (*method == Method::PATCH && essence == "application/merge-patch+json") {
+    let found = content_type(headers);
+    let is = |wanted: &str| found.eq_ignore_ascii_case(wanted);
+    if is("application/json") || (*method == Method::PATCH && is("application/merge-patch+json")) {
         return Ok(());
     }
     let wanted = if *method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
-    Err(Problem::of(Own::Api002)
-        .detail(format!("the body is {}, this call takes {wanted}", if text.is_empty() { "of no type" } else { text })))
+    Err(Problem::of(Own::Api002).detail(format!(
+        "the body is {}, this call takes {wanted}",
+        if found.is_empty() { "of no type" } else { found }
+    )))
 }

@@ -25,7 +25,7 @@ impl From<Error> for Problem {
             Error::Refused { code, detail } => Self::of(code).detail(detail),
             Error::State { detail, fix } => Self::of(Own::Api008).detail(detail).fix(fix),
             Error::TooMany { detail, retry_after } => Self::of(Own::Api014).detail(detail).retry_after(retry_after),
-            Error::Store(error) => store(&error),
+            Error::Store(error) => Self::of_store(&error),
             Error::Internal(reason) => Self::internal(reason),
             // The list of a crate beside us may grow; what we do not know is our own fault.
             _ => Self::internal(words),
@@ -33,23 +33,27 @@ impl From<Error> for Problem {
     }
 }
 
-fn store(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Overloaded | StoreError::Contended => Problem::of(Wire::Cloud503).reason(error),
-        StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_) => {
-            let problem = Problem::of(Wire::Node001).reason(error);
-            match error.fix() {
-                Some(fix) => problem.fix(fix),
-                None => problem,
+impl Problem {
+    /// What the store failed at, whoever asked.
+    #[must_use]
+    pub fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Overloaded | StoreError::Contended => Self::of(Wire::Cloud503).reason(error),
+            StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_) => {
+                let problem = Self::of(Wire::Node001).reason(error);
+                match error.fix() {
+                    Some(fix) => problem.fix(fix),
+                    None => problem,
+                }
             }
+            StoreError::Corrupt(_) | StoreError::Newer { .. } => Self::internal(error),
         }
-        StoreError::Corrupt(_) | StoreError::Newer { .. } => Problem::internal(error),
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        store(&error)
+        Self::of_store(&error)
     }
 }
 

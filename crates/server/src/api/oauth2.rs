@@ -31,7 +31,7 @@ use super::Shared;
 use super::client_key::{ClientKey, Used, claimed, verify};
 use super::clients::secret;
 use crate::code::{Code, Own};
-use crate::enroll::limits::Limited;
+use crate::net::content_type;
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
 
@@ -130,7 +130,7 @@ async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Requ
     let _turn = match client {
         Some(client) => match app.limits.admit(client).await {
             Ok(turn) => Some(turn),
-            Err(too_often) => return limited(too_often).into_response(),
+            Err(too_often) => return Problem::from(too_often).into_response(),
         },
         None => None,
     };
@@ -138,14 +138,10 @@ async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Requ
         Ok(response) => response,
         // Whoever guesses is told only to stay away, after a while.
         Err(refusal) => match refusal.reason.as_ref().and(client).map(|client| app.limits.failed(client)) {
-            Some(Err(too_often)) => limited(too_often).into_response(),
+            Some(Err(too_often)) => Problem::from(too_often).into_response(),
             _ => remembered(&app, &org, client, refusal).await.into_response(),
         },
     }
-}
-
-fn limited(too_often: Limited) -> Problem {
-    Problem::of(Own::Api014).retry_after(too_often.retry_after_seconds())
 }
 
 /// Keeps in the audit log why a client was not accepted.
@@ -179,8 +175,7 @@ struct Form {
 
 impl Form {
     fn read(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Refusal> {
-        let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        if !content_type(headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::request("the body is application/x-www-form-urlencoded"));
         }
         let mut form = Self::default();

@@ -119,7 +119,7 @@ pub async fn assemble(
         seals: SealKeys::new(directory.master().derive("daily-seal")),
         incarnation: directory.facts().incarnation,
         documents: crate::cloud::document::Documents::default(),
-        limits: crate::enroll::limits::SourceLimits::default(),
+        limits: crate::net::limits::SourceLimits::default(),
         saml: crate::saml::Saml::default(),
         tls_keys,
         stopping,

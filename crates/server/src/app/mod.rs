@@ -12,7 +12,8 @@ mod tasks;
 use std::sync::Arc;
 
 use latchkey_directory::{Directory, OrgId, Timestamp};
-use latchkey_wire::{Bytes, Pin};
+use latchkey_wire::message::{Common, Version};
+use latchkey_wire::{Bytes, Pin, Sign as _};
 
 use crate::cloud::document::{Documents, RootChain};
 use crate::net::dns::DomainCheck;
@@ -55,7 +56,7 @@ pub struct App {
     /// Cloud documents, signed and remembered.
     pub documents: Documents,
     /// What failed or asked without proof, by source address.
-    pub limits: crate::enroll::limits::SourceLimits,
+    pub limits: crate::net::limits::SourceLimits,
     /// What the SAML part remembers.
     pub saml: crate::saml::Saml,
     /// The TLS keys that the cloud document lists.
@@ -103,6 +104,19 @@ impl App {
     #[must_use]
     pub fn seconds(&self) -> latchkey_wire::Seconds {
         self.directory.now().seconds()
+    }
+
+    /// What every message of the cloud says of itself.
+    #[must_use]
+    pub fn common(&self, org: &OrgId, nonce: String, iat: latchkey_wire::Seconds) -> Common {
+        Common {
+            v: Version,
+            iss: self.iss.clone(),
+            org: org.to_string(),
+            rk: self.root.key.public().thumbprint(),
+            nonce,
+            iat,
+        }
     }
 
     /// The SAML entity id of an organization that is made now: its metadata address.

@@ -11,7 +11,6 @@ use latchkey_wire::{Binary, Code};
 
 use super::document::Facts;
 use crate::app::{App, MIN_CONNECTOR};
-use crate::code::Own;
 use crate::problem::{Problem, Result};
 use crate::serve::host::ClientAddr;
 
@@ -29,9 +28,7 @@ pub(super) async fn well_known(
     Extension(ClientAddr(client)): Extension<ClientAddr>,
     asked: std::result::Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response> {
-    app.limits
-        .unauthenticated(client)
-        .map_err(|limited| Problem::of(Own::Api014).retry_after(limited.retry_after_seconds()))?;
+    app.limits.unauthenticated(client)?;
     let Query(Asked { domain }) =
         asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
     let not_here = || Problem::of(Code::Cloud001);

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::device::{CertificateOrder, Outcome};
@@ -15,11 +14,10 @@ use latchkey_directory::refusal::{Refused, Remembered};
 use latchkey_directory::store::StoreError;
 use latchkey_directory::{Error, Granted, OrgId};
 use latchkey_wire::calls::ResultAnswer;
-use latchkey_wire::message::{Common, DeviceResult, Message, Refusal, Version};
+use latchkey_wire::message::{Common, DeviceResult, Message, Refusal};
 use latchkey_wire::verify::{sign_result, sign_statement};
-use latchkey_wire::{Binary, Bytes, Code, Retry, Sign as _, Thumbprint, Typ};
+use latchkey_wire::{Binary, Bytes, Code, Retry, Thumbprint, Typ};
 
-use super::limits::Limited;
 use crate::app::{App, OrgKeys};
 use crate::code::Own;
 use crate::problem::{Problem, Result};
@@ -89,14 +87,7 @@ impl Asked {
     }
 
     fn common(&self, time: latchkey_wire::Seconds) -> Common {
-        Common {
-            v: Version,
-            iss: self.app.iss.clone(),
-            org: self.org.to_string(),
-            rk: self.app.root.key.public().thumbprint(),
-            nonce: self.nonce.clone(),
-            iat: time,
-        }
+        self.app.common(&self.org, self.nonce.clone(), time)
     }
 
     /// The refusal as an answer, remembered under its reference.
@@ -174,7 +165,7 @@ impl Unproven<'_> {
         let reason = reason.to_string();
         let problem = Problem::of(code).reason(&reason);
         if let Err(too_often) = self.app.limits.failed(self.client) {
-            return limited(too_often).reason(reason);
+            return Problem::from(too_often).reason(reason);
         }
         // A nonce that has died on the way is everyday life and no event.
         let Some(org) = org.filter(|_| code != Code::Nonce001) else { return problem };
@@ -197,25 +188,14 @@ impl Unproven<'_> {
 pub(crate) fn unavailable(error: Error) -> Problem {
     match error {
         Error::NotFound { .. } => Problem::of(Code::Device404),
-        Error::Store(StoreError::Overloaded | StoreError::Contended) => {
-            Problem::of(Code::Cloud503).reason("overloaded")
-        }
-        Error::Store(error @ (StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_))) => {
-            Problem::of(Code::Node001).reason(error)
-        }
+        Error::Store(error) => Problem::of_store(&error),
         other => Problem::internal(other),
     }
 }
 
-pub(super) fn limited(limited: Limited) -> Problem {
-    Problem::of(Own::Api014).retry_after(limited.retry_after_seconds())
-}
-
 /// The content type that the call takes; parameters beside it do not matter.
 pub(super) fn content_type(headers: &HeaderMap, wanted: &str) -> Result<()> {
-    let found = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = found.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case(wanted) {
+    if crate::net::content_type(headers).eq_ignore_ascii_case(wanted) {
         return Ok(());
     }
     Err(Problem::of(Own::Api002).detail(format!("this call takes {wanted}")))

@@ -18,7 +18,7 @@ use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{NoKey, Ours, Signer};
 use latchkey_wire::{Code, Posted, PublicJwk, Sign as _, Thumbprint, Verified, WireError};
 
-use super::answer::{Asked, Unproven, content_type, limited, unavailable};
+use super::answer::{Asked, Unproven, content_type, unavailable};
 use super::certificate::OwnCertificate;
 use super::nonces;
 use crate::app::App;
@@ -83,7 +83,7 @@ async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
     let (State(app), Path(org), Extension(ClientAddr(client)), headers, body) = call;
     let app = &app;
     // Held until the device has proved itself.
-    let _turn = app.limits.admit(client).await.map_err(limited)?;
+    let _turn = app.limits.admit(client).await?;
     content_type(&headers, latchkey_wire::calls::JOSE_JSON)?;
     let unproven = Unproven { app, client, action: T::ACTION };
     let posted = match Posted::<T>::parse(&body) {

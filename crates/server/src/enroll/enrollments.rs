@@ -16,7 +16,7 @@ use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{Ours, Signer};
 use latchkey_wire::{Code, Posted, Sign as _, Typ};
 
-use super::answer::{Asked, Unproven, content_type, limited, unavailable};
+use super::answer::{Asked, Unproven, content_type, unavailable};
 use super::nonces;
 use crate::app::App;
 use crate::problem::Result;
@@ -31,7 +31,7 @@ pub(super) async fn enrollments(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    let _turn = app.limits.admit(client).await.map_err(limited)?;
+    let _turn = app.limits.admit(client).await?;
     content_type(&headers, latchkey_wire::calls::JOSE_JSON)?;
     let unproven = Unproven { app: &app, client, action: ACTION };
     let posted = match Posted::<Enroll>::parse(&body) {

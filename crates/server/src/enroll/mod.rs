@@ -7,7 +7,6 @@ mod answer;
 pub mod certificate;
 mod devices;
 mod enrollments;
-pub mod limits;
 mod nonces;
 
 use std::sync::Arc;

@@ -9,13 +9,13 @@ use http::HeaderMap;
 use latchkey_directory::device::Nonce;
 use latchkey_directory::{OrgId, Timestamp};
 use latchkey_wire::calls::{NonceAnswer, NonceRequest};
-use latchkey_wire::message::{Common, Message, NonceMessage, Version};
+use latchkey_wire::message::{Message, NonceMessage};
 use latchkey_wire::nonce::NoncePayload;
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::sign_statement;
-use latchkey_wire::{Code, Sign as _, Thumbprint};
+use latchkey_wire::{Code, Thumbprint};
 
-use super::answer::{self, limited, unavailable};
+use super::answer::{content_type, unavailable};
 use crate::app::App;
 use crate::problem::{Problem, Result};
 use crate::serve::host::ClientAddr;
@@ -28,9 +28,9 @@ pub(super) async fn nonces(
     body: Bytes,
 ) -> Result<Response> {
     // There is nothing to prove yet, and an honest device needs one before it can prove anything: a source that failed elsewhere is heard.
-    app.limits.unauthenticated(client).map_err(limited)?;
-    answer::content_type(&headers, "application/json")?;
-    let wrong = |problem: Problem| app.limits.failed(client).map_or_else(limited, |()| problem);
+    app.limits.unauthenticated(client)?;
+    content_type(&headers, "application/json")?;
+    let wrong = |problem: Problem| app.limits.failed(client).map_or_else(Problem::from, |()| problem);
     let asked = NonceRequest::parse(&body).map_err(|e| wrong(Problem::of(Code::Api001).detail(e.to_string())))?;
     let org: OrgId = org.parse().map_err(|_| Problem::of(Code::Device404))?;
     let keys = app.keys.of(&org).await.map_err(|error| wrong(unavailable(error)))?;
@@ -42,14 +42,7 @@ pub(super) async fn nonces(
         .seal_with(now.seconds(), |key| payload.seal(key, org.as_str(), &app.incarnation))
         .map_err(Problem::internal)?;
     let message = Message {
-        common: Common {
-            v: Version,
-            iss: app.iss.clone(),
-            org: org.to_string(),
-            rk: app.root.key.public().thumbprint(),
-            nonce: sealed,
-            iat: now.seconds(),
-        },
+        common: app.common(&org, sealed, now.seconds()),
         body: NonceMessage {
             purpose: asked.purpose,
             thumbprint: asked.thumbprint,

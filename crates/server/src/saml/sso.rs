@@ -9,7 +9,6 @@ use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 use latchkey_directory::OrgId;
 use latchkey_directory::records::Service;
 use latchkey_saml::request::{Answer, Fault, IdpAddresses, IncomingRequest, RequestError};
@@ -19,7 +18,8 @@ use super::known::Known;
 use super::{jiff_time, sso_url};
 use crate::app::{App, OrgKeys};
 use crate::code::{Code, Own};
-use crate::enroll::limits::Admitted;
+use crate::net::content_type;
+use crate::net::limits::Admitted;
 use crate::problem::{Problem, Result};
 use crate::signin::dispatch::{self, Begun};
 use crate::signin::refuse::{self, Refusal};
@@ -52,14 +52,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response> {
-    let form = headers.get(CONTENT_TYPE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .split(|b| *b == b';')
-            .next()
-            .is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
-    });
-    if !form {
+    if !content_type(&headers).eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(
             Problem::of(Own::Api002).detail("A sign-in request is posted as application/x-www-form-urlencoded.")
         );

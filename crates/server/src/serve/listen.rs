@@ -31,8 +31,8 @@ use tower::ServiceExt as _;
 
 use super::host::PeerAddr;
 use crate::code::Own;
-use crate::enroll::limits::Source;
 use crate::exit::{Failure, Result};
+use crate::net::limits::Source;
 use crate::problem::Problem;
 
 /// A connection that has sent no whole request after so long is closed; so is one that is idle between two requests.

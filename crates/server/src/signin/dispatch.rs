@@ -12,9 +12,9 @@ use latchkey_saml::authn_context::{EvidenceLevel, lowest_level_that_meets};
 use latchkey_saml::names::StatusCode;
 use latchkey_wire::calls::ChallengeAnswer;
 use latchkey_wire::epoch::cookie_binding;
-use latchkey_wire::message::{Common, Message, Version};
+use latchkey_wire::message::Message;
 use latchkey_wire::verify::sign_statement;
-use latchkey_wire::{Channel, Level, Sign as _};
+use latchkey_wire::{Channel, Level};
 
 use super::page;
 use super::refuse::Refusal;
@@ -135,17 +135,7 @@ fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
     let transaction = Transaction::begin(begin, u64::try_from(at.millis()).unwrap_or(0));
     let too_much = |error| visitor.count(app).err().unwrap_or_else(|| of_txn(error));
     let txn = transaction.seal(&app.seals, home(app, &org)).map_err(too_much)?;
-    let message = Message {
-        common: Common {
-            v: Version,
-            iss: app.iss.clone(),
-            org: org.to_string(),
-            rk: app.root.key.public().thumbprint(),
-            nonce: transaction.nonce(),
-            iat: now,
-        },
-        body: transaction.challenge(&txn),
-    };
+    let message = Message { common: app.common(&org, transaction.nonce(), now), body: transaction.challenge(&txn) };
     let challenge = sign_statement(&message, &*keys.challenge).map_err(Problem::internal)?;
     let mut response = private(Json(ChallengeAnswer { txn, challenge }).into_response());
     if is_new {

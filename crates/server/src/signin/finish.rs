@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::ORIGIN;
 use latchkey_directory::records::Service;
 use latchkey_directory::refusal::Refused;
 use latchkey_directory::signin::{NotGranted, NotVerified, ProvenUser, Wanted};
@@ -28,6 +28,7 @@ use super::txn::Transaction;
 use super::visitor::Visitor;
 use crate::app::{App, OrgKeys};
 use crate::code::{Code, Own};
+use crate::net::content_type;
 use crate::problem::{Problem, Result};
 use crate::saml::answer::{self, Status, Told};
 use crate::saml::known::{Known, Parsed, SamlSettings};
@@ -63,12 +64,7 @@ pub(super) async fn finish(
 }
 
 fn is_json(headers: &HeaderMap) -> Result<()> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-        Ok(())
-    } else {
-        Err(Problem::of(Own::Api002))
-    }
+    if content_type(headers).eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Problem::of(Own::Api002)) }
 }
 
 /// A sign-in at its end.
@@ -107,7 +103,7 @@ impl No {
     fn unproven(no: NotVerified) -> Self {
         match no {
             NotVerified::Refused(refused) => Self::Refused(refused, None),
-            NotVerified::Store(error) => Self::Failed(refuse::of_store(&error)),
+            NotVerified::Store(error) => Self::Failed(Problem::of_store(&error)),
         }
     }
 
@@ -119,7 +115,7 @@ impl No {
                 Self::Failed(Problem::of(unusable.code()).reason(unusable))
             }
             NotGranted::Refused(refused) => Self::Refused(refused, Some(proof)),
-            NotGranted::Store(error) => Self::Failed(refuse::of_store(&error)),
+            NotGranted::Store(error) => Self::Failed(Problem::of_store(&error)),
         }
     }
 }

@@ -7,15 +7,14 @@ use std::net::IpAddr;
 use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::refusal::{Refused, Remembered};
 use latchkey_directory::signin::ProvenUser;
-use latchkey_directory::store::StoreError;
 use latchkey_directory::{Error, OrgId};
+use latchkey_wire::Thumbprint;
 use latchkey_wire::code::AnyCode;
-use latchkey_wire::message::{Common, Message, Refusal as SignedRefusal, Version};
+use latchkey_wire::message::{Message, Refusal as SignedRefusal};
 use latchkey_wire::verify::sign_statement;
-use latchkey_wire::{Code as Wire, Sign as _, Thumbprint};
 
 use crate::app::{App, OrgKeys};
-use crate::code::{Code, Own};
+use crate::code::Code;
 use crate::problem::Problem;
 
 /// A sign-in that is refused.
@@ -56,24 +55,13 @@ impl Refusal {
     }
 }
 
-/// What the store failed at.
-#[must_use]
-pub fn of_store(error: &StoreError) -> Problem {
-    let code = match error {
-        StoreError::Overloaded | StoreError::Contended => Wire::Cloud503.into(),
-        StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::NoSpace(_) => Wire::Node001.into(),
-        _ => Code::from(Own::Api500),
-    };
-    Problem::of(code).reason(error)
-}
-
 /// What the directory says no to, on a path where nobody is told more than that there is no such thing.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "it stands where `map_err` wants a function of the error")]
 pub fn of_error(error: Error) -> Problem {
     match &error {
         Error::NotFound { .. } => Problem::not_found(),
-        Error::Store(error) => of_store(error),
+        Error::Store(error) => Problem::of_store(error),
         other => Problem::internal(other),
     }
 }
@@ -89,14 +77,7 @@ pub(super) fn signed(
 ) -> Option<String> {
     let now = app.seconds();
     let message = Message {
-        common: Common {
-            v: Version,
-            iss: app.iss.clone(),
-            org: org.to_string(),
-            rk: app.root.key.public().thumbprint(),
-            nonce: proof.nonce.clone(),
-            iat: now,
-        },
+        common: app.common(org, proof.nonce.clone(), now),
         body: SignedRefusal {
             dk,
             request_sha256: proof.request_sha256,

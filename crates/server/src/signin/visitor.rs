@@ -17,8 +17,8 @@ use latchkey_wire::code::AnyCode;
 
 use super::page;
 use crate::app::App;
-use crate::code::{Code, Own};
-use crate::enroll::limits::{Admitted, Limited};
+use crate::code::Code;
+use crate::net::limits::Admitted;
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
 
@@ -68,19 +68,19 @@ impl Visitor {
     /// Lets this visitor in; where too much came that did not verify, one after the other.
     pub(crate) async fn admit(&self, app: &App) -> Result<Option<Admitted>, Problem> {
         let Some(address) = self.address else { return Ok(None) };
-        app.limits.admit(address).await.map(Some).map_err(limited)
+        app.limits.admit(address).await.map(Some).map_err(Problem::from)
     }
 
     /// Counts what was asked without proof and led to no challenge: a page, a faulty request. A service that is set up wrongly sends
     /// whole offices here, so this shuts nobody out.
     pub(crate) fn count(&self, app: &App) -> Result<(), Problem> {
-        self.address.map_or(Ok(()), |address| app.limits.unauthenticated(address)).map_err(limited)
+        self.address.map_or(Ok(()), |address| app.limits.unauthenticated(address)).map_err(Problem::from)
     }
 
     /// Counts what came to the end of a sign-in and was malformed, not from here, or did not verify; after too much of it the answer is 429
     /// and nothing else.
     pub(super) fn failed(&self, app: &App) -> Result<(), Problem> {
-        self.address.map_or(Ok(()), |address| app.limits.failed(address)).map_err(limited)
+        self.address.map_or(Ok(()), |address| app.limits.failed(address)).map_err(Problem::from)
     }
 
     /// The cookie to bind a transaction to, and whether it is new and has to be set.
@@ -111,10 +111,6 @@ impl Visitor {
         });
         private(Json(FinishAnswer { destination, saml_response, relay_state, refused }).into_response())
     }
-}
-
-fn limited(limited: Limited) -> Problem {
-    Problem::of(Own::Api014).retry_after(limited.retry_after_seconds())
 }
 
 /// Sets the binding cookie. `__Host-` asks for `Secure`, which browsers and connectors honour on loopback http as well; services post

@@ -20,6 +20,9 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::code::Own;
+use crate::problem::Problem;
+
 /// So many sources are remembered each on its own; beyond, they share counters by network.
 const MAX_SOURCES: usize = 65_536;
 
@@ -72,6 +75,12 @@ impl Limited {
         let seconds = self.retry_after.as_secs();
         let whole = if self.retry_after.subsec_nanos() > 0 { seconds + 1 } else { seconds };
         if whole == 0 { 1 } else { whole }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::of(Own::Api014).retry_after(limited.retry_after_seconds())
     }
 }
 
