@@ -211,7 +211,7 @@ pub(crate) fn devices_of_user(
 }
 
 /// Codes that say that a roll-out goes wrong, as opposed to a token that has ended or is in a hurry.
-const BAD: [Code; 10] = [
+const BAD: [Code; 11] = [
     Code::Enroll015,
     Code::Enroll016,
     Code::Enroll017,
@@ -222,6 +222,7 @@ const BAD: [Code; 10] = [
     Code::Enroll024,
     Code::Enroll025,
     Code::Enroll026,
+    Code::Enroll027,
 ];
 
 /// The brake: when more than its share of what was tried within ten minutes was refused or waits, at least 20, the token is disabled.

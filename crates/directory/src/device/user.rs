@@ -135,7 +135,7 @@ pub(crate) fn fresh_codes(
 }
 
 fn used_before() -> Denied {
-    refused(Code::Enroll026, "the one-time code was used before")
+    refused(Code::Enroll027, "the one-time code was used before")
 }
 
 /// A code that is there, for this user and this machine, and whose time is not over; the caller judges whether it was used.
@@ -160,7 +160,7 @@ fn held(
     } else {
         return Ok(code);
     };
-    Err(refused(Code::Enroll026, wrong))
+    Err(refused(Code::Enroll027, wrong))
 }
 
 /// Uses up the codes.

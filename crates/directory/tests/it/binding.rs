@@ -38,7 +38,7 @@ async fn a_second_low_claim_on_a_device_waits_and_better_evidence_does_not() {
     let outcome = world.bind(&machine, &P256Key::generate(), "carl", &[again(&code_)]).await.unwrap();
     let carl = outcome.bindings.iter().find(|b| b.login_name.starts_with("carl")).unwrap();
     assert_eq!((carl.state, carl.level), (BindingState::Active, Level::MdmSigned));
-    assert_eq!(code(world.bind(&machine, &P256Key::generate(), "carl", &[code_]).await), Code::Enroll026, "used");
+    assert_eq!(code(world.bind(&machine, &P256Key::generate(), "carl", &[code_]).await), Code::Enroll027, "used");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_binding_that_comes_back_with_a_code_has_the_level_the_code_gives() {
     let uk = P256Key::generate();
     assert_eq!(code(world.bind(&machine, &uk, "boss", &[]).await), Code::Enroll024);
     let (for_boss, for_zoe) = (world.code_for(&boss, None).await, world.code_for(&zoe, None).await);
-    assert_eq!(code(world.bind(&machine, &uk, "boss", &[again(&for_zoe)]).await), Code::Enroll026, "another's code");
+    assert_eq!(code(world.bind(&machine, &uk, "boss", &[again(&for_zoe)]).await), Code::Enroll027, "another's code");
     let outcome = world.bind(&machine, &uk, "boss", &[again(&for_boss)]).await.unwrap();
     let back = outcome.bindings.iter().find(|b| b.state == BindingState::Active).unwrap();
     assert_eq!((back.level, outcome.created), (Level::MdmSigned, true));
@@ -184,7 +184,7 @@ async fn a_binding_that_comes_back_with_a_code_has_the_level_the_code_gives() {
     let same = world.bind(&machine, &uk, "boss", &[again(&for_boss)]).await.unwrap();
     assert_eq!((same.created, same.bindings), (false, outcome.bindings));
     let other = taken_over(&world, "zoe").await;
-    assert_eq!(code(world.bind(&other, &P256Key::generate(), "zoe", &[for_boss]).await), Code::Enroll026);
+    assert_eq!(code(world.bind(&other, &P256Key::generate(), "zoe", &[for_boss]).await), Code::Enroll027);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_binding_sent_again_is_judged_by_its_codes_too() {
     assert_eq!((state, level), (BindingState::Pending, Level::KnownUser));
     let (good, wrong) = (world.code_for(&anna, None).await, world.code_for(&zoe, None).await);
     let late = world.code_for(&anna, None).await;
-    assert_eq!(code(world.bind(&machine, &uk, "anna", &[wrong]).await), Code::Enroll026, "another's code");
+    assert_eq!(code(world.bind(&machine, &uk, "anna", &[wrong]).await), Code::Enroll027, "another's code");
     for _ in 0..2 {
         let risen = world.bind(&machine, &uk, "anna", &[again(&good)]).await.unwrap();
         assert_eq!((risen.created, of_anna(&risen)), (false, (id.clone(), BindingState::Active, Level::MdmSigned)));
@@ -212,7 +212,7 @@ async fn a_binding_sent_again_is_judged_by_its_codes_too() {
     // What was used in time still says so when its own message comes late; what was not has expired.
     world.clock.advance(4 * DAY);
     world.bind(&machine, &uk, "anna", &[good]).await.unwrap();
-    assert_eq!(code(world.bind(&machine, &uk, "anna", &[late]).await), Code::Enroll026, "expired");
+    assert_eq!(code(world.bind(&machine, &uk, "anna", &[late]).await), Code::Enroll027, "expired");
 }
 
 #[tokio::test]

@@ -370,21 +370,21 @@ async fn one_time_codes_prove_a_user_once() {
     let boss = world.user("boss", |user| user.protected = true).await;
     let code_ = world.code_for(&boss, Some("SN-1234")).await;
     let mut wrong = Machine::new("boss").serial("SN-9999").code(again(&code_));
-    assert_eq!(code(world.enroll(&mut wrong).await), Code::Enroll026, "for another machine");
+    assert_eq!(code(world.enroll(&mut wrong).await), Code::Enroll027, "for another machine");
     let mut machine = Machine::new("boss").serial("sn-1234").code(again(&code_));
     let outcome = world.enroll(&mut machine).await.unwrap();
     assert_eq!((outcome.bindings[0].level, outcome.bindings[0].state), (Level::MdmSigned, BindingState::Active));
     let mut second = Machine::new("boss").serial("SN-1234").code(again(&code_));
-    assert_eq!(code(world.enroll(&mut second).await), Code::Enroll026, "used before");
+    assert_eq!(code(world.enroll(&mut second).await), Code::Enroll027, "used before");
     // A taken user with a code needs no approval.
     let more = world.code_for(&boss, None).await;
     let outcome = world.enroll(&mut Machine::new("boss").code(again(&more))).await.unwrap();
     assert_eq!(outcome.bindings[0].state, BindingState::Active);
     let late = world.code_for(&boss, None).await;
     world.clock.advance(3 * DAY + Duration::from_secs(1));
-    assert_eq!(code(world.enroll(&mut Machine::new("boss").code(late)).await), Code::Enroll026, "expired");
+    assert_eq!(code(world.enroll(&mut Machine::new("boss").code(late)).await), Code::Enroll027, "expired");
     let other = world.code_for(&boss, None).await;
-    assert_eq!(code(world.enroll(&mut Machine::new("anna").code(other)).await), Code::Enroll026, "for another user");
+    assert_eq!(code(world.enroll(&mut Machine::new("anna").code(other)).await), Code::Enroll027, "for another user");
     let used: Vec<CodeRow> = world.all(Filter::all()).await;
     assert_eq!(used.iter().filter(|row| row.used_at.is_some()).count(), 2);
     // No level helps the disabled.

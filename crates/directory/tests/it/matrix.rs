@@ -32,7 +32,7 @@ struct Cell {
 fn expected(cell: Cell) -> Result<(Level, BindingState), Code> {
     let level = match (cell.who, cell.with_code) {
         // A code is made for a user; who is not there has none.
-        (Who::Unknown, true) => return Err(Code::Enroll026),
+        (Who::Unknown, true) => return Err(Code::Enroll027),
         (Who::Unknown, false) => Level::Asserted,
         (_, true) => Level::MdmSigned,
         (_, false) => Level::KnownUser,

@@ -114,6 +114,10 @@ impl Asked {
         };
         // The device is told the code's own words; the full reason is the administrator's, under the reference.
         let mut problem = Problem::of(code).reason(&refused.detail).with_reference(reference);
+        if code == Code::Enroll027 {
+            // Who signed with the code may know which of its limits it was; a new code helps in every case, the same one in none.
+            problem = problem.detail(&refused.detail);
+        }
         if let Some(seconds) = refused.retry_after {
             problem = problem.retry_after(seconds);
         }

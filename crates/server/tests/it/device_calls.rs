@@ -46,6 +46,11 @@ fn a_device_enrolls_renews_binds_and_leaves() {
     let bound = lab.result(&told, &sent).unwrap();
     let bert = bound.bindings.iter().find(|b| b.login_name == "bert@acme.example").unwrap();
     assert_eq!((bert.state, bert.level), (BindingState::Active, Level::MdmSigned));
+    // The code's holder is told that it is used, and that only another one helps.
+    let (told, _) = lab.bind(&machine, &P256Key::generate(), "bert", Some(&code));
+    assert_eq!(told.code(), (403, "LK-ENROLL-027"));
+    let words = |member: &str| told.body[member].as_str().unwrap_or_default().to_owned();
+    assert!(words("detail").contains("used before") && words("fix").contains("latchkey code create"), "{}", told.body);
 
     let (told, sent) = lab.unenroll(&machine);
     assert_eq!(lab.result(&told, &sent).unwrap().state, DeviceState::Unregistered);

@@ -146,6 +146,9 @@ codes! {
     Enroll026 "LK-ENROLL-026" N 4 "The evidence for the user is below the token's minimum.";
         fix "Give a one-time code or MDM certificate, or latchkey token set ID --min-evidence N --loosen.";
         person "This device cannot prove well enough who you are. Ask your IT department.";
+    Enroll027 "LK-ENROLL-027" N 4 "The one-time code does not hold: used before, expired, or for another user or machine.";
+        fix "Make another: latchkey code create --user LOGIN; with --serial only if it is for that one machine.";
+        person "The one-time code on this device cannot be used any more, or is not yours. Ask your IT department for another.";
     Enroll030 "LK-ENROLL-030" B 11 "The device waits for approval: its serial number is known already.";
         fix "latchkey device approve X, if this is the same machine installed anew; remove the old one.";
         person "This device waits for approval by your IT department.";
