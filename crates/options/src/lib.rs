@@ -21,6 +21,7 @@
 //! ```
 
 mod check;
+mod codes;
 mod duration;
 mod finding;
 mod foreign;
@@ -33,6 +34,7 @@ mod table;
 mod value;
 
 pub use check::{Purpose, check_relations};
+pub use codes::{CODES, OptionCode};
 pub use duration::duration;
 pub use finding::{Finding, Severity};
 pub use foreign::{FOREIGN, ForeignSpec};

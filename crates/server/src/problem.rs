@@ -62,6 +62,8 @@ pub const fn status(code: Code) -> StatusCode {
         },
         // A service's request, or its metadata, is not as it should be.
         Code::Saml(_) => StatusCode::BAD_REQUEST,
+        // What a device finds out by itself never travels; if it does, it is our mistake.
+        Code::OnDevice(_) | Code::Option(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Prints the table of codes for `docs/codes.md`.
 #![allow(clippy::print_stdout)] // printing is all it does
 
+use latchkey_wire::code::OnDevice;
 use latchkey_wire::{Code, Retry};
 
 /// Areas in the order of a device's life, with what each is about.
@@ -32,6 +33,21 @@ fn main() {
         section(title, &of_area);
     }
     section("Others", &left);
+    on_device();
+}
+
+fn on_device() {
+    println!(
+        "\n## The connector's own\n\nFound on the device and told there; none travels.\n\n\
+         | code | what is wrong | what to do | exit |\n|---|---|---|---|"
+    );
+    for code in OnDevice::ALL {
+        let exit = match code.exit_status() {
+            0 => "– (in `status`)".to_owned(),
+            exit => exit.to_string(),
+        };
+        println!("| `{code}` | {} | {} | {exit} |", cell(code.title()), cell(code.fix()));
+    }
 }
 
 fn section(title: &str, codes: &[Code]) {

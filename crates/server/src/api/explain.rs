@@ -7,12 +7,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use latchkey_directory::audit::log::Refusal;
+use latchkey_directory::{Error, OrgId};
+
 use super::Shared;
 use super::caller::Call;
 use super::query::Plain;
 use super::scope::AuditRead;
 use crate::code::{Code, Own};
-use crate::problem::Result;
+use crate::problem::{Problem, Result};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(explain))
@@ -67,7 +70,10 @@ async fn explain(
     if let Ok(code) = what.to_ascii_uppercase().parse::<Code>() {
         return Ok(Json(of_code(code.as_str(), Some(code))));
     }
-    let refusal = app.directory.refusal_under(&call.org, what).await?;
+    if let Some((detail, fix)) = nowhere(what) {
+        return Err(Problem::not_found().detail(detail).fix(fix));
+    }
+    let refusal = under(&app, &call, what).await?;
     let known = refusal.code.parse::<Code>().ok();
     Ok(Json(Explanation {
         reference: Some(what.to_owned()),
@@ -81,6 +87,34 @@ async fn explain(
     }))
 }
 
+/// What is recorded under a reference: of this organization or, for the operator, of a device that named no organization's domain.
+async fn under(app: &Shared, call: &Call<AuditRead>, what: &str) -> Result<Refusal> {
+    let mut found = app.directory.refusal_under(&call.org, what).await;
+    if matches!(found, Err(Error::NotFound { .. })) && call.caller.is_operator() {
+        found = app.directory.refusal_under(&OrgId::cloud(), what).await;
+    }
+    found.map_err(|error| match error {
+        Error::NotFound { .. } => Problem::not_found().detail(format!("nothing is recorded under {what}")).fix(format!(
+            "refusals of devices, sign-ins and changes are recorded; a mistake in a call (LK-API-…, LK-AUTH-…, LK-HOST-001) is only in the \
+             server's log, so look there for ref={what}; its code is explained by: latchkey explain CODE"
+        )),
+        error => error.into(),
+    })
+}
+
+/// Why nothing can be known of what looks like a code or a reference: what is wrong, and where to look instead.
+pub(crate) fn nowhere(what: &str) -> Option<(String, &'static str)> {
+    let upper = what.to_ascii_uppercase();
+    if upper.starts_with("LOCAL-") {
+        return Some((
+            format!("{what} was made by the program that printed it; no server knows it"),
+            "see the words beside it, or the log on that machine; its code is explained by: latchkey explain CODE",
+        ));
+    }
+    (upper.starts_with("LK-") && upper.parse::<Code>().is_err())
+        .then(|| (format!("{what} is no code of this version"), "see /docs/errors for the codes there are; a newer version may have more"))
+}
+
 /// What a code means, for whoever asks without a server.
 pub(crate) fn code(code: Code) -> serde_json::Value {
     // The struct has nothing that could not be written.
@@ -91,7 +125,7 @@ fn of_code(text: &str, code: Option<Code>) -> Explanation {
     let person = match code {
         Some(Code::Shared(code)) => Some(code.person().to_owned()),
         Some(Code::Saml(entry)) => Some(entry.person.to_owned()),
-        Some(Code::Own(_)) | None => None,
+        Some(Code::Own(_) | Code::OnDevice(_) | Code::Option(_)) | None => None,
     };
     Explanation {
         code: text.to_owned(),
@@ -115,9 +149,10 @@ fn fault(text: &str, code: Option<Code>) -> &'static str {
         Some(Code::Saml(_)) => "service",
         Some(Code::Own(Own::Api500)) => "operator",
         Some(Code::Own(_)) => "caller",
+        Some(Code::OnDevice(latchkey_wire::code::OnDevice::ServiceRefused | latchkey_wire::code::OnDevice::Stopped)) => "service",
         _ => match text.split('-').nth(1).unwrap_or_default() {
             "NODE" | "CLOUD" => "operator",
-            "CONN" | "TOKEN" | "NONCE" | "DEVICE" => "device",
+            "CONN" | "OPTION" | "TOKEN" | "NONCE" | "DEVICE" => "device",
             "API" | "AUTH" => "caller",
             _ => "administrator",
         },
@@ -130,13 +165,18 @@ mod tests {
 
     #[test]
     fn every_code_has_an_owner_and_a_way_out() {
-        for code in latchkey_wire::Code::ALL {
-            let explanation = of_code(code.as_str(), Some(Code::Shared(*code)));
-            assert!(!explanation.fix.is_empty() && explanation.person.is_some(), "{code}");
+        for code in Code::all() {
+            let explanation = of_code(code.as_str(), Some(code));
+            assert!(!explanation.fix.is_empty() && !explanation.title.is_empty(), "{code}");
+            assert_eq!(explanation.person.is_some(), matches!(code, Code::Shared(_) | Code::Saml(_)), "{code}");
+            // Whoever explains a code has read this already.
+            assert!(!explanation.fix.starts_with("latchkey explain"), "{code}");
         }
         assert_eq!(of_code("LK-SAML-011", "LK-SAML-011".parse().ok()).fault, "service");
         assert_eq!(of_code("LK-CONN-012", "LK-CONN-012".parse().ok()).fault, "device");
         assert_eq!(of_code("LK-NODE-001", "LK-NODE-001".parse().ok()).fault, "operator");
+        assert_eq!(of_code("LK-OPTION-002", "LK-OPTION-002".parse().ok()).fault, "device");
+        assert_eq!(of_code("LK-CONN-018", "LK-CONN-018".parse().ok()).fault, "service");
         assert_eq!(of_code("LK-FUTURE-1", None).title, "a code of another version");
     }
 }

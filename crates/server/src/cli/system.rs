@@ -53,6 +53,10 @@ pub(crate) struct CompletionArgs {
 /// # Errors
 /// Nobody knows the code or reference.
 pub(crate) fn explain(context: &Context, args: &ExplainArgs) -> Result<()> {
+    // Known here already, so nobody needs to be asked.
+    if let Some((detail, fix)) = crate::api::explain::nowhere(&args.what) {
+        return Err(Failure::new(Own::Api004, detail, fix));
+    }
     let known = args.what.to_ascii_uppercase().parse::<Code>().ok();
     let asked = context.at(&["explain", &args.what]).and_then(|path| context.json(Ask::get(path)));
     let value = match (asked, known) {

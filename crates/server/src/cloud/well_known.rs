@@ -6,7 +6,10 @@ use axum::extract::{Extension, Query, State};
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use latchkey_directory::OrgId;
+use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::names::domain_name;
+use latchkey_directory::refusal::Remembered;
 use latchkey_wire::{Binary, Code};
 
 use super::document::Facts;
@@ -31,10 +34,12 @@ pub(super) async fn well_known(
     app.limits.unauthenticated(client)?;
     let Query(Asked { domain }) =
         asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
-    let not_here = || Problem::of(Code::Cloud001);
-    let name = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok());
-    let owner = app.directory.domain_owner(&name.ok_or_else(not_here)?).await.map_err(crate::enroll::unavailable)?;
-    let org = owner.ok_or_else(not_here)?;
+    let Some(name) = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok()) else {
+        return Err(not_here(&app, client, "what was asked for is no domain name".to_owned()).await);
+    };
+    let Some(org) = app.directory.domain_owner(&name).await.map_err(crate::enroll::unavailable)? else {
+        return Err(not_here(&app, client, format!("no organization has verified the domain {name}")).await);
+    };
     let keys = app.keys.of(&org).await.map_err(crate::enroll::unavailable)?;
     let facts = Facts {
         iss: app.iss.clone(),
@@ -54,4 +59,21 @@ pub(super) async fn well_known(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
+}
+
+/// The refusal of a device whose domain nobody has, remembered for the operator: it is what a mistyped userDomain looks like. No
+/// organization is told; the whole cloud's record takes one for each network and minute.
+async fn not_here(app: &App, client: std::net::IpAddr, detail: String) -> Problem {
+    let address = Some(client.to_canonical().to_string());
+    let remembered = Remembered {
+        actor: Actor { kind: ActorKind::Device, id: String::new(), address },
+        action: "device.ask",
+        code: Code::Cloud001.to_string(),
+        subject: String::new(),
+        address: Some(client),
+        detail: detail.clone(),
+        proven: false,
+    };
+    let reference = app.directory.remember_refusal(&OrgId::cloud(), remembered).await;
+    Problem::of(Code::Cloud001).reason(detail).with_reference(reference)
 }

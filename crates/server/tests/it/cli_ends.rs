@@ -277,6 +277,16 @@ fn a_code_is_explained_without_a_server() {
     assert!(output.status.success());
     assert_eq!(document(&output.stdout)["code"], "LK-ENROLL-020");
     assert_eq!(run(&["--data", "/nonexistent", "explain", "abcdefg"]).status.code(), Some(6));
+    for code in ["LK-OPTION-002", "LK-CONN-018", "LK-HOST-001", "LK-SAML-011"] {
+        let output = run(&["--data", "/nonexistent", "explain", code, "--json"]);
+        assert_eq!(document(&output.stdout)["code"], code);
+    }
+    // What no server could know is said at once, with where to look.
+    for (what, words) in [("local-abcdef", "the program that printed it"), ("LK-FUTURE-001", "no code of this version")] {
+        let output = run(&["--data", "/nonexistent", "explain", what]);
+        assert_eq!(output.status.code(), Some(3), "{what}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{what}");
+    }
 }
 
 #[test]

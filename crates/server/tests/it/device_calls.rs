@@ -250,6 +250,11 @@ fn a05_token_device_and_nonce_of_one_organization_are_nothing_at_another() {
         let (status, text) = ask(unknown);
         assert_eq!(status, 404, "{unknown}: {text}");
         assert!(text.contains("LK-CLOUD-001") && !text.contains(DOMAIN));
+        // The person reads the reference out, and the operator finds what the device was set up with.
+        let told: Value = serde_json::from_str(&text).unwrap();
+        let explained = lab.command(&["explain", told["ref"].as_str().unwrap()]);
+        assert_eq!(explained["code"], "LK-CLOUD-001");
+        assert!(explained["detail"].as_str().is_some_and(|detail| detail.contains("domain")), "{explained}");
     }
     assert_eq!((ask("").0, ask("?x=1").0), (400, 400));
 }

@@ -209,7 +209,7 @@ codes! {
         fix "Raise the user's evidence (latchkey code create --user LOGIN) or lower the service's minimum.";
         person "This service needs stronger proof that it is you.";
     Proof020 "LK-PROOF-020" B 4 "The user, the service or the policy does not allow this sign-in.";
-        fix "latchkey explain REF names which one and the command that lifts it.";
+        fix "The reason under the reference says which: user: latchkey user enable LOGIN; service: latchkey service set NAME --entitle user:LOGIN; policy: latchkey policy set --enabled, or --domain NAME (the whole list); after a restore: latchkey restore --confirm.";
         person "You may not use this service at the moment. Ask your IT department.";
     Proof021 "LK-PROOF-021" R 4 "The epoch is old: the device has to renew first.";
         fix "Nothing to do: the connector renews and tries once more.";
