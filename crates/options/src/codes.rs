@@ -35,7 +35,11 @@ pub const CODES: &[OptionCode] = &[
         "Nothing needs to be done; leave it out to be rid of the notice.",
     ),
     code("LK-OPTION-006", "The option is given twice, with two values.", "Leave one of them out."),
-    code("LK-OPTION-007", "This build of the connector cannot do that.", "Leave the option out, or give another value."),
+    code(
+        "LK-OPTION-007",
+        "This build of the connector cannot do that.",
+        "Leave the option out, or give another value.",
+    ),
     code(
         "LK-OPTION-008",
         "The file of options cannot be read as JSON.",

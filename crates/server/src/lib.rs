@@ -13,6 +13,7 @@ pub mod cloud;
 pub mod code;
 pub mod enroll;
 pub mod exit;
+pub mod home;
 pub mod html;
 pub mod nearest;
 pub mod net;

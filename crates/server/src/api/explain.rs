@@ -111,8 +111,12 @@ pub(crate) fn nowhere(what: &str) -> Option<(String, &'static str)> {
             "see the words beside it, or the log on that machine; its code is explained by: latchkey explain CODE",
         ));
     }
-    (upper.starts_with("LK-") && upper.parse::<Code>().is_err())
-        .then(|| (format!("{what} is no code of this version"), "see /docs/errors for the codes there are; a newer version may have more"))
+    (upper.starts_with("LK-") && upper.parse::<Code>().is_err()).then(|| {
+        (
+            format!("{what} is no code of this version"),
+            "see /docs/errors for the codes there are; a newer version may have more",
+        )
+    })
 }
 
 /// What a code means, for whoever asks without a server.
@@ -149,7 +153,9 @@ fn fault(text: &str, code: Option<Code>) -> &'static str {
         Some(Code::Saml(_)) => "service",
         Some(Code::Own(Own::Api500)) => "operator",
         Some(Code::Own(_)) => "caller",
-        Some(Code::OnDevice(latchkey_wire::code::OnDevice::ServiceRefused | latchkey_wire::code::OnDevice::Stopped)) => "service",
+        Some(Code::OnDevice(
+            latchkey_wire::code::OnDevice::ServiceRefused | latchkey_wire::code::OnDevice::Stopped,
+        )) => "service",
         _ => match text.split('-').nth(1).unwrap_or_default() {
             "NODE" | "CLOUD" => "operator",
             "CONN" | "OPTION" | "TOKEN" | "NONCE" | "DEVICE" => "device",

@@ -142,7 +142,7 @@ fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
     tokio::spawn(tasks::run(Arc::clone(&app)));
     tokio::spawn(recheck::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
-    let public = public.merge(crate::cloud::routes()).merge(crate::enroll::routes());
+    let public = public.merge(crate::home::routes()).merge(crate::cloud::routes()).merge(crate::enroll::routes());
     let public = public.merge(crate::saml::routes()).merge(crate::signin::routes());
     crate::serve::App {
         cloud_key: app.cloud_key(),

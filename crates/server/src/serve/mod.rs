@@ -15,7 +15,7 @@ pub mod log;
 pub mod master_key;
 mod metrics_page;
 pub mod own_ca;
-mod pages;
+pub(crate) mod pages;
 mod ready;
 pub mod secret;
 pub mod settings;

@@ -2,13 +2,13 @@
 //!
 //! Owns HTML without style or script, for when nothing else can be shown. Must not know the portals' looks.
 
-use std::fmt::Write as _;
-
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::host::WrongName;
+use crate::code::{Code, Own};
+use crate::html::escaped;
 use crate::problem::Problem;
 
 /// The page of first-hour.md for a request under another name.
@@ -24,6 +24,9 @@ pub(super) fn wrong_name(wrong: &WrongName) -> Response {
 
 /// A problem, for a person.
 pub(super) fn problem(problem: &Problem, headers: &HeaderMap) -> Response {
+    if matches!(problem.code(), Code::Own(Own::Api004)) {
+        return nothing_here(problem);
+    }
     let body = format!(
         "<p>{}</p><p>{}</p><p>{} · {}</p>",
         escaped(problem.words()),
@@ -38,7 +41,20 @@ pub(super) fn problem(problem: &Problem, headers: &HeaderMap) -> Response {
     response
 }
 
-fn page(status: StatusCode, title: &str, body: &str) -> Response {
+/// An address that leads nowhere. The code's own words are for whoever names things on a command line; here somebody followed a link.
+fn nothing_here(problem: &Problem) -> Response {
+    let body = format!(
+        "<p>There is no page at this address. A bookmark of a sign-in page does not work: open the service that you want to use, and it \
+         sends you to the right place.</p><p>If a service sent you here, tell your administrator; it has the wrong address of this sign-in \
+         server.</p><p><a href=\"/\">About this server</a> · {} · {}</p>",
+        problem.code(),
+        escaped(problem.reference())
+    );
+    page(problem.status(), "There is no such page", &body)
+}
+
+/// A page without style or script, that nothing can be put into.
+pub(crate) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let title = escaped(title);
     let text = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><body><h1>{title}</h1>{body}</body></html>\n"
@@ -49,18 +65,4 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
-}
-
-/// Text as HTML shows it.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut html, c| {
-        match c {
-            '&' | '<' | '>' | '"' | '\'' => {
-                // Writing to a string does not fail.
-                let _ = write!(html, "&#{};", u32::from(c));
-            }
-            c => html.push(c),
-        }
-        html
-    })
 }

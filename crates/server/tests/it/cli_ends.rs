@@ -282,7 +282,8 @@ fn a_code_is_explained_without_a_server() {
         assert_eq!(document(&output.stdout)["code"], code);
     }
     // What no server could know is said at once, with where to look.
-    for (what, words) in [("local-abcdef", "the program that printed it"), ("LK-FUTURE-001", "no code of this version")] {
+    for (what, words) in [("local-abcdef", "the program that printed it"), ("LK-FUTURE-001", "no code of this version")]
+    {
         let output = run(&["--data", "/nonexistent", "explain", what]);
         assert_eq!(output.status.code(), Some(3), "{what}");
         assert!(String::from_utf8_lossy(&output.stderr).contains(words), "{what}");

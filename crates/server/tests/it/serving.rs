@@ -44,6 +44,27 @@ fn it_says_once_when_it_answers_and_takes_that_back_when_it_stops() {
 }
 
 #[test]
+fn a_browser_finds_a_page_that_says_what_this_is_and_one_that_says_what_codes_mean() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    let name = server.ready["cloud_name"].as_str().unwrap().to_owned();
+    let headers = [format!("Host: {name}"), "Accept: text/html".to_owned()];
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let home = server.get("/", &headers);
+    assert_eq!(status(&home), 200);
+    assert!(home.contains(&name) && home.contains("latchkey org create"), "{home}");
+    // Where the `type` of a problem document leads.
+    let codes = server.get("/docs/errors", &headers);
+    assert_eq!(status(&codes), 200);
+    for code in ["LK-API-010", "LK-ENROLL-020", "LK-OPTION-002", "LK-CONN-018", "LK-SAML-011"] {
+        assert!(codes.contains(&format!("id=\"{code}\"")), "{code}");
+    }
+    let nowhere = server.get("/no/such/page", &headers);
+    assert_eq!(status(&nowhere), 404);
+    assert!(nowhere.contains("There is no page at this address") && nowhere.contains("LK-API-004"), "{nowhere}");
+}
+
+#[test]
 fn terminated_and_interrupted_it_ends_well() {
     let place = Place::new();
     for signal in [Signal::TERM, Signal::INT] {
