@@ -4,7 +4,7 @@
 
 use latchkey_wire::cloud::{Accepted, Anchor, Known, follow_roots};
 use latchkey_wire::message::WellKnown;
-use latchkey_wire::{Code, WireError};
+use latchkey_wire::{Code, Pin, PublicJwk, WireError};
 use url::Url;
 
 use crate::http::{Answer, Ask, Client, ClientSettings, Trust, is_loopback, origin};
@@ -34,7 +34,7 @@ pub fn fetch(core: &Core, record: &mut Record) -> Result<Accepted> {
     let known = record.cloud.as_ref().map(|c| Known { org: c.org.clone(), iss: c.iss.clone(), serial: c.serial });
     let accepted = follow_roots(&anchor, &well_known)
         .and_then(|followed| followed.accept(&record.domain, known.as_ref()))
-        .map_err(|e| distrust(&e, &client))?;
+        .map_err(|e| distrust(&e, &anchor, &well_known, &client))?;
     record.cloud = Some(CloudTrust {
         root: accepted.root().clone(),
         org: accepted.org().to_owned(),
@@ -175,16 +175,34 @@ fn parse(answer: &Answer, client: &Client) -> Result<WellKnown> {
 }
 
 /// Whose fault it is that a document is not believed.
-fn distrust(error: &WireError, client: &Client) -> Problem {
-    let code = match error {
-        WireError::DocumentTooOld => Code::Cloud003,
-        _ => Code::Cloud002,
+fn distrust(error: &WireError, anchor: &Anchor, answer: &WellKnown, client: &Client) -> Problem {
+    let mut problem = match error {
+        // The code's own words say it already; what helps is which keys they are.
+        WireError::DocumentTooOld => Problem::of(Code::Cloud003),
+        WireError::RootNotPinned => {
+            let mut problem = Problem::of(Code::Cloud002);
+            let ours = match anchor {
+                Anchor::Pin(pin) => Some(*pin),
+                Anchor::Root(root) => pin_of(root),
+            };
+            if let (Some(ours), Some(theirs)) = (ours, answer.roots.last().and_then(pin_of)) {
+                problem.detail.push_str(&format!("; this device has the pin {ours}, the server's key is {theirs}"));
+            }
+            problem
+        }
+        _ => Problem::of(Code::Cloud002).because(error),
     };
-    let mut problem = Problem::of(code).because(error);
     if let Some(seen) = client.seen() {
         problem
             .detail
             .push_str(&format!("; the server showed a certificate of {}, issued by {}", seen.subject, seen.issuer));
     }
     problem
+}
+
+fn pin_of(root: &PublicJwk) -> Option<Pin> {
+    match root {
+        PublicJwk::Ed25519 { x } => Some(Pin::of(x.as_bytes())),
+        PublicJwk::P256 { .. } => None,
+    }
 }

@@ -231,6 +231,13 @@ fn a_token_of_another_cloud_is_refused_by_its_pin() {
         &other.token_text(),
     ]);
     assert_eq!((ran.exit, ran.code().as_str()), (6, "LK-CLOUD-002"));
+    // Both keys are named, and what is wrong is said once.
+    assert!(
+        ran.stderr.contains("this device has the pin ") && ran.stderr.contains("the server's key is "),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stderr.matches("not the pinned one").count(), 1, "{}", ran.stderr);
     let ran = device.run(&[
         "enroll",
         "--cloud-name",

@@ -35,12 +35,14 @@ pub(crate) struct Finding {
     detail: String,
     /// Code and way out: of a problem, or of a warning where `ok`.
     mend: Option<(String, String)>,
+    /// A member of its own in the document, for what somebody compares.
+    member: Option<(&'static str, String)>,
 }
 
 impl Finding {
     /// In order.
     pub(crate) fn good(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, ok: true, detail: detail.into(), mend: None }
+        Self { name, ok: true, detail: detail.into(), mend: None, member: None }
     }
 
     /// Works, and should be looked at.
@@ -51,7 +53,7 @@ impl Finding {
         fix: impl Into<String>,
     ) -> Self {
         let mend = Some((code.into().as_str().to_owned(), fix.into()));
-        Self { name, ok: true, detail: detail.into(), mend }
+        Self { name, ok: true, detail: detail.into(), mend, member: None }
     }
 
     /// A problem.
@@ -66,12 +68,22 @@ impl Finding {
 
     /// The problem that made something fail.
     pub(crate) fn failed(name: &'static str, failure: Failure) -> Self {
-        Self { name, ok: false, detail: failure.detail, mend: Some((failure.code, failure.fix)) }
+        Self { name, ok: false, detail: failure.detail, mend: Some((failure.code, failure.fix)), member: None }
+    }
+
+    /// The same with a member of its own in the document.
+    pub(crate) fn with(mut self, member: &'static str, value: String) -> Self {
+        self.member = Some((member, value));
+        self
     }
 
     fn document(&self) -> Value {
         let (code, fix) = self.mend.clone().unzip();
-        json!({"name": self.name, "ok": self.ok, "detail": self.detail, "code": code, "fix": fix})
+        let mut document = json!({"name": self.name, "ok": self.ok, "detail": self.detail, "code": code, "fix": fix});
+        if let (Some((member, value)), Value::Object(members)) = (&self.member, &mut document) {
+            members.insert((*member).to_owned(), value.as_str().into());
+        }
+        document
     }
 
     fn line(&self) -> String {

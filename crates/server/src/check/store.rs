@@ -126,7 +126,15 @@ async fn contents(settings: &Settings, directory: &Directory) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     findings.push(if found.sealed_keys.is_empty() {
-        Finding::good("keys", format!("all {} open with the master key", found.keys))
+        match crate::app::Root::load(directory).await {
+            // What LK-CLOUD-002 asks to be compared with a token's pin.
+            Ok(root) => {
+                let cloud_key = root.pin().to_string();
+                let detail = format!("all {} open with the master key; the cloud key is {cloud_key}", found.keys);
+                Finding::good("keys", detail).with("cloud_key", cloud_key)
+            }
+            Err(error) => Finding::bad("keys", Own::Serve001, error.to_string(), Own::Serve001.fix()),
+        }
     } else {
         let detail = format!("these do not open with the master key: {}", found.sealed_keys.join(", "));
         Finding::bad("keys", Own::Serve006, detail, "restore the newest backup, or add and activate new keys")

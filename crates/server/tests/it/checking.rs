@@ -41,12 +41,15 @@ fn what_is_in_order_is_found_in_order_with_and_without_a_server() {
         let finding = named(&document, name);
         assert_eq!((&finding["ok"], &finding["code"]), (&Value::Bool(true), &Value::Null), "{finding}");
     }
+    let cloud_key = server.ready["cloud_key"].clone();
+    assert_eq!(named(&document, "keys")["cloud_key"], cloud_key, "what LK-CLOUD-002 says to compare");
     assert!(server.stop().success());
     let before = names(&place.path("d"));
     let output = run(&["check", "--tls", "own", "--data", &place.text("d")]);
     assert_eq!(output.status.code(), Some(0), "{}", last_line(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().any(|line| line.starts_with("ok    audit ")), "{text}");
+    assert!(text.contains(cloud_key.as_str().unwrap()), "{text}");
     let after: Vec<_> = names(&place.path("d")).into_iter().filter(|name| !name.starts_with("latchkey.db-")).collect();
     assert_eq!(after, before);
 }

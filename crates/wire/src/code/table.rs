@@ -71,7 +71,7 @@ codes! {
         fix "Check userDomain and cloudName. On the server: latchkey domain add NAME, then latchkey domain verify NAME.";
         person "This device was set up for a domain that its sign-in server does not know. Ask your IT department.";
     Cloud002 "LK-CLOUD-002" N 6 "The cloud's root key is not the pinned one: another server answers under this name, or the token is from another cloud.";
-        fix "Compare cloud_key of `latchkey check` with the token's pin or the option cloudKey. If something intercepts TLS, exempt this host; if the cloud was set up anew, use a new token.";
+        fix "Compare the cloud key that `latchkey check` prints (line keys) with the pin that the device has: the token's, or the option cloudKey. If something intercepts TLS, exempt this host; if the cloud was set up anew, use a new token.";
         person "This device does not trust the server it reached. Nothing was sent. Ask your IT department.";
     Cloud003 "LK-CLOUD-003" B 6 "The cloud document is older than the one this device knows, or too old to be the first.";
         fix "A cache or an old node answers. Check proxies in front of /.well-known/latchkey and the clock of every node.";
