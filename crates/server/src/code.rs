@@ -87,10 +87,6 @@ own! {
     Auth004 "LK-AUTH-004" 4 "Only the operator may do this, over the server's own socket.";
         fix "Run the command on the server as root or as the server's own user.";
 
-    // The address a request came by
-    Host001 "LK-HOST-001" 6 "This cloud has another name.";
-        fix "Use the cloud's name, or start the server with --cloud-name.";
-
     // Sign-in
     Signin001 "LK-SIGNIN-001" 2 "The service's request says more than a sign-in can carry: a very long RelayState, mostly.";
         fix "Shorten RelayState in the service's settings; with its other members the request must fit 3 KiB.";

@@ -27,6 +27,7 @@ pub const fn status(code: Code) -> StatusCode {
             Wire::Enroll010 | Wire::Nonce001 => StatusCode::UNAUTHORIZED,
             // Tells nothing.
             Wire::Cloud001 | Wire::Device404 => StatusCode::NOT_FOUND,
+            Wire::Host001 => StatusCode::MISDIRECTED_REQUEST,
             Wire::Cloud503 | Wire::Node001 => StatusCode::SERVICE_UNAVAILABLE,
             Wire::Enroll018 | Wire::Bind018 => StatusCode::TOO_MANY_REQUESTS,
             Wire::Api001 | Wire::Api003 => StatusCode::BAD_REQUEST,
@@ -55,7 +56,6 @@ pub const fn status(code: Code) -> StatusCode {
             Own::Api014 => StatusCode::TOO_MANY_REQUESTS,
             Own::Auth001 | Own::Auth003 => StatusCode::UNAUTHORIZED,
             Own::Auth002 | Own::Auth004 => StatusCode::FORBIDDEN,
-            Own::Host001 => StatusCode::MISDIRECTED_REQUEST,
             Own::Serve008 | Own::Serve010 => StatusCode::SERVICE_UNAVAILABLE,
             // Codes of the command line and of the start never travel; if one does, it is our mistake.
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,6 +8,7 @@ use latchkey_wire::{Code, Retry};
 const AREAS: &[(&str, &str)] = &[
     ("TOKEN", "Device tokens and one-time codes, as text"),
     ("CLOUD", "The cloud"),
+    ("HOST", "The cloud's name"),
     ("NODE", "A node of the cloud"),
     ("CONN", "What a connector finds out by itself"),
     ("ENROLL", "Enrollment"),

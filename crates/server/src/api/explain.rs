@@ -159,7 +159,7 @@ fn fault(text: &str, code: Option<Code>) -> &'static str {
         _ => match text.split('-').nth(1).unwrap_or_default() {
             "NODE" | "CLOUD" => "operator",
             "CONN" | "OPTION" | "TOKEN" | "NONCE" | "DEVICE" => "device",
-            "API" | "AUTH" => "caller",
+            "API" | "AUTH" | "HOST" => "caller",
             _ => "administrator",
         },
     }

@@ -13,7 +13,6 @@ use ipnet::IpNet;
 use super::cloud_name::{CloudName, Scheme};
 use super::health::unix_now;
 use super::settings::{Settings, TlsMode};
-use crate::code::Own;
 use crate::problem::Problem;
 
 /// The other end of the TCP connection: a client, or a proxy.
@@ -52,6 +51,8 @@ pub struct WrongName {
     pub cloud_name: String,
     /// Whether the name is right, and only TLS is missing.
     pub insecure: bool,
+    /// Whether it asked for what only devices ask for.
+    pub of_device: bool,
 }
 
 impl Front {
@@ -116,6 +117,7 @@ impl Front {
             target: format!("{}://{}{}", self.scheme.as_str(), self.cloud, path),
             cloud_name: self.cloud.to_string(),
             insecure: right,
+            of_device: path.starts_with("/.well-known/latchkey") || path.contains("/device/"),
         }))
     }
 
@@ -128,7 +130,13 @@ impl WrongName {
     /// For programs.
     #[must_use]
     pub fn problem(&self) -> Problem {
-        Problem::of(Own::Host001).detail(self.what()).fix(format!("Go to {}. {}", self.target, self.mend()))
+        // A program has no address bar: a device is told its option, a person's program the address.
+        let go = if self.of_device {
+            format!("cloudName: use {}.", self.cloud_name)
+        } else {
+            format!("Go to {}.", self.target)
+        };
+        Problem::of(latchkey_wire::Code::Host001).detail(self.what()).fix(format!("{go} {}", self.mend()))
     }
 
     /// What is wrong.

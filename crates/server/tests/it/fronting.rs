@@ -32,6 +32,11 @@ fn another_name_is_421_with_the_way_to_the_right_one() {
     assert!(!answer.contains("<script>"), "{answer}");
     let problem = body(&server.get("/api/v1/x", &["Host: 10.0.0.7", "Accept: text/html"]));
     assert_eq!((problem["status"].as_u64(), problem["code"].as_str()), (Some(421), Some("LK-HOST-001")));
+    // A device has no address bar, but an option.
+    let name = server.ready["cloud_name"].as_str().unwrap();
+    let told = body(&server.get("/.well-known/latchkey?domain=acme.example", &["Host: 127.0.0.1:1"]));
+    assert_eq!((told["status"].as_u64(), told["code"].as_str()), (Some(421), Some("LK-HOST-001")));
+    assert!(told["fix"].as_str().unwrap().starts_with(&format!("cloudName: use {name}.")), "{told}");
     for path in ["/healthz", "/readyz"] {
         assert_eq!(status(&server.get(path, &["Host: whatever"])), 200);
     }

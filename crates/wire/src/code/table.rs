@@ -79,6 +79,9 @@ codes! {
     Cloud503 "LK-CLOUD-503" B 7 "The server is not ready.";
         fix "See /readyz and `latchkey check` on the server.";
         person "The sign-in server is starting or busy. Try again in a moment.";
+    Host001 "LK-HOST-001" N 6 "This cloud has another name.";
+        fix "Give the name that the message says: a device as cloudName, a person in the address. If the one used is right: latchkey serve --cloud-name NAME.";
+        person "This device was set up with a wrong address of the sign-in server. Ask your IT department.";
     Node001 "LK-NODE-001" B 7 "This node is cut off from its store and grants nothing.";
         fix "Restore the node's connection to its database, or free space on its disk; `latchkey check` names what is wrong.";
         person "The sign-in server cannot work at the moment. Try again in a few minutes.";
