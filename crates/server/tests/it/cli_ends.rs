@@ -220,6 +220,29 @@ fn a_bad_audit_log_is_exit_8_with_the_answer_on_stdout() {
 }
 
 #[test]
+fn a_file_that_is_no_export_is_no_alarm_about_the_log() {
+    let verdict = |events: u64, unusable: u64, missing: u64| {
+        let fake = Fake::answering(move |asked| match asked.target.ends_with("/verify") {
+            true => Told::json(
+                200,
+                &json!({"ok": false, "events": 3, "chains": [{"chain": "c", "first_bad_seq": null}], "first_bad_checkpoint": null,
+                    "against": {"events": events, "missing": missing, "different": 0, "unusable": unusable, "sample": []}}),
+            ),
+            false => anything(asked),
+        });
+        let file = fake.with("log.jsonl", "x\n");
+        let output = fake.run(&["audit", "verify", "--against", &file]);
+        (output.status.code().unwrap(), last_line(&output))
+    };
+    let (exit, line) = verdict(1, 1, 0);
+    assert!(exit == 2 && line.contains("log.jsonl is not an audit export"), "{line}");
+    let (exit, line) = verdict(3, 1, 0);
+    assert!(exit == 8 && line.contains("as it was written, but 1 of the 3 lines"), "{line}");
+    let (exit, line) = verdict(3, 1, 1);
+    assert!(exit == 8 && line.contains("is not what was written"), "{line}");
+}
+
+#[test]
 fn a_domain_is_asked_for_until_its_record_is_there() {
     let tries = std::sync::atomic::AtomicU32::new(0);
     let fake = Fake::answering(move |asked| {

@@ -165,12 +165,38 @@ fn verify(context: &Context, against: Option<&str>) -> Result<()> {
         context.answer(&verdict);
         return Ok(());
     }
-    let failure = Failure::new(
-        crate::code::Own::Cli003,
-        "the audit log is not what was written",
-        "keep the store as it is, and compare it with exports and with the checkpoints in the process log",
+    Err(found(verdict, against.unwrap_or("the export")))
+}
+
+/// What was found: the log, or only the file it was compared with.
+fn found(verdict: Value, file: &str) -> Failure {
+    let count = |member: &str| verdict["against"][member].as_u64().unwrap_or(0);
+    let bad_chain = verdict["chains"].as_array().into_iter().flatten().any(|chain| !chain["first_bad_seq"].is_null());
+    let log_is_bad =
+        bad_chain || !verdict["first_bad_checkpoint"].is_null() || count("missing") + count("different") > 0;
+    let unusable = count("unusable");
+    if log_is_bad || unusable == 0 {
+        let failure = Failure::new(
+            crate::code::Own::Cli003,
+            "the audit log is not what was written",
+            "keep the store as it is, and compare it with exports and with the checkpoints in the process log",
+        );
+        return failure.with_answer(verdict).exit_with(Exit::FOUND);
+    }
+    if unusable == count("events") {
+        // Nothing was compared, so nothing is said about the log.
+        return Failure::new(
+            crate::code::Own::Cli004,
+            format!("{file} is not an audit export: none of its lines is an event as it was exported"),
+            "give a file that `latchkey audit export --format jsonl` wrote; without --against the log itself is checked",
+        );
+    }
+    let detail = format!(
+        "the audit log is as it was written, but {unusable} of the {} lines of {file} are no events or were altered after the export",
+        count("events")
     );
-    Err(failure.with_answer(verdict).exit_with(Exit::FOUND))
+    let fix = "compare with an unaltered copy of the export, and find out who could write to this one";
+    Failure::new(crate::code::Own::Cli003, detail, fix).with_answer(verdict).exit_with(Exit::FOUND)
 }
 
 fn tail(context: &Context, path: &str, filters: &Query, lines: u16) -> Result<()> {
