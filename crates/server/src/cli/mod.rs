@@ -218,6 +218,9 @@ fn with_flags(mut failure: Failure) -> Failure {
             "login_name" => "LOGIN".to_owned(),
             "slug" => "SLUG".to_owned(),
             "name" => "the name".to_owned(),
+            // One flag for a file and an address; a secret never stands on a command line.
+            "metadata_url" => "--metadata".to_owned(),
+            "password" => "--password-file".to_owned(),
             _ => format!("--{}", flag.replace('_', "-")),
         };
     }
@@ -292,6 +295,9 @@ mod tests {
             {"pointer": "/expires_at", "code": "LK-API-010", "detail": "d"}, {"pointer": "/retire_after_s", "code": "LK-API-010", "detail": "d"}]});
         let failure = with_flags(Failure::of_document(422, &document).unwrap());
         assert_eq!(failure.fix, "mend --max-uses, --domain, --expires, --retire-after");
+        let document = serde_json::json!({"code": "LK-API-010", "fix": "See the `errors` of the answer", "errors": [
+            {"pointer": "/metadata_url", "code": "LK-API-010", "detail": "d"}, {"pointer": "/password", "code": "LK-API-010", "detail": "d"}]});
+        assert_eq!(with_flags(Failure::of_document(422, &document).unwrap()).fix, "mend --metadata, --password-file");
         let document = serde_json::json!({"code": "LK-API-010", "fix": "See the `errors` of the answer", "errors": [
             {"pointer": "/3/login_name", "code": "LK-API-010", "detail": "line 3: d"}, {"pointer": "/3/groups/0", "code": "LK-API-010", "detail": "line 3: e"}]});
         let failure = with_flags(Failure::of_document(422, &document).unwrap());
