@@ -43,8 +43,8 @@ struct Filters {
 async fn list(call: Call<AuditRead>, State(app): State<Shared>, list: List<Filters>) -> Result<Json<Page<EventView>>> {
     let Filters { since, until, actor, action, target, outcome, r#ref } = list.filter;
     if let Some(wrong) = outcome.0.iter().find(|value| !matches!(value.as_str(), "ok" | "refused")) {
-        let detail = format!("outcome is ok or refused, not {wrong:?}");
-        return Err(Problem::of(latchkey_wire::Code::Api001).detail(detail));
+        let code = latchkey_wire::Code::Api010;
+        return Err(Problem::of(code).field("/outcome", code, format!("ok or refused, not {wrong:?}")));
     }
     let filter = EventFilter {
         since: since.0,

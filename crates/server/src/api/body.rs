@@ -9,7 +9,7 @@ use latchkey_wire::Code as Wire;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Shared, fields};
+use super::{Shared, fields, json};
 use crate::code::Own;
 use crate::net::content_type;
 use crate::problem::{Problem, Result};
@@ -28,8 +28,9 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
             return fields::typed(serde_json::Map::new()).map(Self);
         }
         is_json(&method, &headers)?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::of(Wire::Api001).detail(format!("the body is not JSON: {error}")).fix("Send one JSON object.")
+        let value = json::parse(&bytes).map_err(|error| {
+            let detail = format!("the body is not JSON with each member once: {error}");
+            Problem::of(Wire::Api001).detail(detail).fix("Send one JSON object.")
         })?;
         let Value::Object(members) = value else {
             return Err(Problem::of(Wire::Api001)

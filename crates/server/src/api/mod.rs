@@ -38,6 +38,7 @@ mod failure;
 mod fields;
 mod groups;
 mod idempotency;
+mod json;
 mod keys;
 mod oauth2;
 mod openapi;

@@ -102,6 +102,7 @@ impl IntoResponse for Refusal {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
             status => status,
         };
+        document["status"] = status.as_u16().into();
         let asks = matches!(self.problem.code(), Code::Own(Own::Auth003));
         // The problem's own answer writes the log, and has Retry-After where there is one.
         let mut response = self.problem.into_response();

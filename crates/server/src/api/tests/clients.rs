@@ -71,6 +71,7 @@ async fn who_is_not_known_learns_nothing() {
     assert_eq!(ask(&world, "acme", id, secret, "grant_type=password").await.json()["error"], "unsupported_grant_type");
     let none = ask(&world, "acme", id, secret, &format!("{form}&scope=groups:read")).await;
     assert_eq!((none.status.as_u16(), &none.json()["error"]), (400, &json!("invalid_scope")));
+    assert_eq!(none.json()["status"], 400, "body and header say the same");
     let good = ask(&world, "acme", id, secret, &format!("{form}&scope=users:read")).await;
     assert_eq!(good.headers["cache-control"], "no-store");
     assert_eq!(good.json()["expires_in"], 600);

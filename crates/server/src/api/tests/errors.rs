@@ -17,6 +17,12 @@ async fn every_kind_of_refusal_has_its_status_and_code() {
 
     let answer = ask("POST", &users).bytes("application/json", b"{").send().await;
     assert_eq!(answer.refusal(), refusal(400, "LK-API-001"));
+    let twice = br#"{"login_name": "a@acme.example", "login_name": "b@acme.example"}"#;
+    let answer = ask("POST", &users).bytes("application/json", twice).send().await;
+    assert_eq!(answer.refusal(), refusal(400, "LK-API-001"));
+    assert!(answer.text.contains("stands twice"), "{}", answer.text);
+    let answer = ask("GET", &format!("{base}/audit-events?outcome=foo")).send().await;
+    assert_eq!((answer.refusal(), answer.pointers().len()), (refusal(422, "LK-API-010"), 1));
     let answer = ask("POST", &users).json(&json!([])).send().await;
     assert_eq!(answer.refusal(), refusal(400, "LK-API-001"));
     let answer = ask("POST", &users).json(&json!({"login_nam": "a@acme.example", "grups": []})).send().await;
