@@ -42,6 +42,15 @@ pub(super) fn restore(file: &Path, password_file: Option<&str>, typed: &Typed, o
     stopped::private();
     refuse_used(&settings)?;
     let data = DataDir::open(&settings.data)?;
+    let placed = place(file, password_file, &settings, &data, output);
+    if placed.is_err() {
+        data.abandon();
+    }
+    placed
+}
+
+/// Makes the store from the backup and puts it, and the master key, in their places.
+fn place(file: &Path, password_file: Option<&str>, settings: &Settings, data: &DataDir, output: Output) -> Result<()> {
     let folder = Scratch::make(data.path().join(FOLDER))?;
     let copy = folder.0.join(STORE_FILE);
     let key_file = settings.master_key_file.clone().unwrap_or_else(|| data.master_key_file());
@@ -60,7 +69,7 @@ pub(super) fn restore(file: &Path, password_file: Option<&str>, typed: &Typed, o
     std::fs::rename(&copy, &target).map_err(|error| Failure::io(target.display(), &error))?;
     sync_folder(data.path()).map_err(|error| Failure::io(data.path().display(), &error))?;
     drop(folder);
-    tell(output, &data, &manifest, out, &key_file, placed, &key);
+    tell(output, data, &manifest, out, &key_file, placed, &key);
     Ok(())
 }
 

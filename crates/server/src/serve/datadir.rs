@@ -25,6 +25,8 @@ const LOCK_FILE: &str = "latchkey.lock";
 pub struct DataDir {
     path: PathBuf,
     fresh: bool,
+    /// Whether the directory, and whether the lock's file, was made by this opening.
+    made: (bool, bool),
     /// The lock goes with the file.
     _lock: File,
 }
@@ -34,7 +36,8 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self> {
         let made = make(path)?;
         let path = path.canonicalize().map_err(|error| Failure::io(path.display(), &error))?;
-        let ours = path.join(LOCK_FILE).exists() || path.join(STORE_FILE).exists();
+        let locked_before = path.join(LOCK_FILE).exists();
+        let ours = locked_before || path.join(STORE_FILE).exists();
         if !ours {
             refuse_foreign(&path)?;
         }
@@ -43,7 +46,20 @@ impl DataDir {
             tighten(&path)?;
         }
         let lock = lock(&path)?;
-        Ok(Self { path, fresh, _lock: lock })
+        Ok(Self { path, fresh, made: (made, !locked_before), _lock: lock })
+    }
+
+    /// Takes away what opening it made, after a failure: what stays would look like the directory of a server, and `serve` would found a new
+    /// cloud in it.
+    pub(crate) fn abandon(self) {
+        let (folder, lock) = self.made;
+        // What cannot be removed is no worse than a process that was killed here.
+        if lock {
+            let _ = std::fs::remove_file(self.path.join(LOCK_FILE));
+        }
+        if folder {
+            let _ = std::fs::remove_dir(&self.path);
+        }
     }
 
     /// Where it is, absolute.

@@ -20,6 +20,14 @@ pub fn command(typed: &Typed, output: Output) -> Result<()> {
     let mut flags = vec!["--data".to_owned(), data.display().to_string()];
     flags.extend(absolute_flags(typed)?);
     let text = unit(&Unit { program: &program, flags: &flags, user: &user, writes: Some(&data), packaged: false });
+    if !data.is_dir() {
+        // The unit lets the server write there and nowhere else, so it can make neither the directory nor the key beside it.
+        let words: String = flags.iter().map(|flag| format!(" {}", quoted_for_shell(flag))).collect();
+        output.say(&format!(
+            "note: {} is not there yet, and a service cannot make it; before the unit is started, once by hand as user {user}: latchkey serve{words}",
+            data.display()
+        ));
+    }
     if output.json {
         output.document(&serde_json::json!({ "unit": text }));
     } else {

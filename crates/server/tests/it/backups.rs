@@ -98,7 +98,11 @@ fn a_backup_without_the_master_key_needs_the_keys_own_file() {
     bytes[at] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     third.fails(2, "LK-BACKUP-002", &["restore", &file]);
-    assert!(!third.path("d/latchkey.db").exists());
+    assert!(!third.path("d").exists(), "nothing that serve would found a new cloud in");
+    // A directory that was there stays, as it was.
+    std::fs::create_dir(third.path("d")).unwrap();
+    third.fails(2, "LK-BACKUP-002", &["restore", &file]);
+    assert_eq!(names(&third.path("d")), Vec::<String>::new());
 }
 
 #[test]

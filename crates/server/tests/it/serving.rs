@@ -289,6 +289,8 @@ fn the_unit_file_repeats_the_flags_and_names_files_in_full() {
     .current_dir(place.path("."))
     .output()
     .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("/d is not there yet") && said.contains("by hand as user"), "{said}");
     let text = String::from_utf8(output.stdout).unwrap();
     let folder = place.path(".").canonicalize().unwrap();
     let folder = folder.display();
