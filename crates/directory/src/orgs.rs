@@ -11,7 +11,7 @@ use crate::id::OrgId;
 use crate::keys::NewKey;
 use crate::master::SealedAs;
 use crate::query::Filter;
-use crate::records::{Cloud, DeviceTokenPolicy, Organization, TABLES};
+use crate::records::{Cloud, Device, DeviceToken, DeviceTokenPolicy, Organization, Service, Session, TABLES, User};
 use crate::scope::{Org, across};
 use crate::store::Tx;
 use crate::table::Record as _;
@@ -298,21 +298,36 @@ impl Directory {
         .await
     }
 
-    /// Deletes an organization with everything in it. Its audit log stays; that it was deleted also stands in the cloud's.
-    pub async fn delete_organization(&self, intent: &Intent, org: &OrgId) -> Result<OrganizationView> {
+    /// Deletes an organization with everything in it, and answers how much that was. Its audit log stays; that it was deleted also stands in
+    /// the cloud's.
+    pub async fn delete_organization(
+        &self,
+        intent: &Intent,
+        org: &OrgId,
+    ) -> Result<(OrganizationView, Vec<(&'static str, u64)>)> {
         let (intent, org) = (intent.clone(), org.clone());
         self.change(intent.dry_run, move |tx| {
             let row = settings(tx, &org)?;
             intent.condition.check("organization", &OrganizationView::from(row.clone()))?;
             let kept = [AuditEvent::TABLE.name, AuditChain::TABLE.name, Checkpoint::TABLE.name];
+            // What somebody would miss, by the words of the command line.
+            let counted = [
+                (User::TABLE.name, "users"),
+                (Device::TABLE.name, "devices"),
+                (Service::TABLE.name, "services"),
+                (DeviceToken::TABLE.name, "tokens"),
+                (Session::TABLE.name, "sessions"),
+            ];
+            let mut gone = Vec::new();
             for table in TABLES.iter().filter(|table| !kept.contains(&table.name)) {
-                tx.delete(table, &Filter::Eq("org", org.to_value()))?;
+                let rows = tx.delete(table, &Filter::Eq("org", org.to_value()))?;
+                gone.extend(counted.iter().filter(|(name, _)| *name == table.name).map(|(_, word)| (*word, rows)));
             }
             for chain in [&org, &OrgId::cloud()] {
                 Org::of(tx, chain)
                     .audit(NewEvent::new(&intent.actor, "org.delete", row.slug.clone()).with("id", org.as_str()));
             }
-            Ok(row.into())
+            Ok((row.into(), gone))
         })
         .await
     }

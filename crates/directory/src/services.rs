@@ -572,7 +572,7 @@ impl Directory {
     }
 
     /// Deletes a service and its entitlements, and ends the sessions that were for it.
-    pub async fn delete_service(&self, intent: &Intent, org: &OrgId, which: &str) -> Result<ServiceView> {
+    pub async fn delete_service(&self, intent: &Intent, org: &OrgId, which: &str) -> Result<(ServiceView, u64)> {
         let (intent, org, which) = (intent.clone(), org.clone(), which.to_owned());
         self.change(intent.dry_run, move |tx| {
             let now = tx.now();
@@ -582,11 +582,11 @@ impl Directory {
             let mut ours = Org::of(tx, &org);
             let open = Session::service_id.eq(&service.id).and(Session::ended_at.is_null());
             let end = [Session::ended_at.set(&Some(now)), Session::ended_reason.set(&Some("service".to_owned()))];
-            ours.update::<Session>(open, &end)?;
+            let ended = ours.update::<Session>(open, &end)?;
             ours.delete::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
             ours.delete::<Service>(Service::id.eq(&service.id))?;
             ours.audit(NewEvent::new(&intent.actor, "service.delete", service.id.clone()).with("name", &service.name));
-            Ok(last)
+            Ok((last, ended))
         })
         .await
     }

@@ -79,8 +79,14 @@ pub fn changed<T: Serialize>(dry_run: bool, what: &'static str, view: T) -> Resp
 
 /// What was deleted (204), or would be.
 pub fn deleted<T: Serialize>(dry_run: bool, view: T) -> Response {
+    deleted_with(dry_run, view, &[])
+}
+
+/// What was deleted (204), or would be, with what goes along.
+pub fn deleted_with<T: Serialize>(dry_run: bool, view: T, along: &[(&'static str, u64)]) -> Response {
     if dry_run {
-        return Would::of("deleted", 1, &[view]).into_response();
+        let would = Would::of("deleted", 1, &[view]);
+        return along.iter().fold(would, |would, (what, count)| would.and(what, *count)).into_response();
     }
     StatusCode::NO_CONTENT.into_response()
 }

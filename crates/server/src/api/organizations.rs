@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answer::{Resource, changed, created, deleted};
+use super::answer::{Resource, changed, created, deleted_with};
 use super::body::Body;
 use super::caller::{Call, OperatorCall};
 use super::query::{Changing, List, Plain};
@@ -110,6 +110,6 @@ async fn delete_one(
     changing: Changing,
 ) -> Result<Response> {
     let org = app.directory.organization(&which).await?.id;
-    let view = app.directory.delete_organization(&call.intent(&changing), &org).await?;
-    Ok(deleted(changing.dry_run, view))
+    let (view, gone) = app.directory.delete_organization(&call.intent(&changing), &org).await?;
+    Ok(deleted_with(changing.dry_run, view, &gone))
 }

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answer::{Resource, changed, created, deleted};
+use super::answer::{Resource, changed, created, deleted, deleted_with};
 use super::body::Body;
 use super::caller::Call;
 use super::query::{Changing, List, Once, Plain};
@@ -302,8 +302,8 @@ async fn delete(
     changing: Changing,
 ) -> Result<Response> {
     let Path((_, which)) = path;
-    let view = app.directory.delete_service(&call.intent(&changing), &call.org, &which).await?;
-    Ok(deleted(changing.dry_run, view))
+    let (view, ended) = app.directory.delete_service(&call.intent(&changing), &call.org, &which).await?;
+    Ok(deleted_with(changing.dry_run, view, &[("sessions_ended", ended)]))
 }
 
 /// A refresh.

@@ -94,6 +94,18 @@ async fn a_dry_run_says_what_would_happen_and_changes_nothing() {
     assert_eq!(would["would"], json!({"created": 1}));
     assert_eq!(would["sample"][0]["login_name"], "anna@acme.example");
     assert_eq!(world.get(&format!("{users}/anna@acme.example")).await.status, 404);
+    // What would go along is counted: an organization is more than its name.
+    for name in ["bert", "carl"] {
+        world.post(users, json!({"login_name": format!("{name}@acme.example")})).await.good();
+    }
+    let service = json!({"name": "wiki", "entity_id": "https://sp.example", "acs": ["https://sp.example/acs"]});
+    world.post("/api/v1/o/acme/services", service).await.good();
+    let would = world.delete("/api/v1/o/acme/services/wiki?dry_run=true").await.good();
+    assert_eq!(would["would"], json!({"deleted": 1, "sessions_ended": 0}));
+    let would = world.delete("/api/v1/organizations/acme?dry_run=true").await.good();
+    let counts = json!({"deleted": 1, "devices": 0, "services": 1, "sessions": 0, "tokens": 0, "users": 2});
+    assert_eq!(would["would"], counts);
+    assert_eq!(world.get(users).await.good()["items"].as_array().unwrap().len(), 2);
     // What would be refused is refused.
     let answer = world.post(&format!("{users}?dry_run=true"), json!({"login_name": "anna@elsewhere.example"})).await;
     assert_eq!(answer.refusal().0, 422);

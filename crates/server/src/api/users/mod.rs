@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answer::{Resource, Would, changed, created, deleted};
+use super::answer::{Resource, Would, changed, created, deleted_with};
 use super::body::{Body, Raw};
 use super::caller::Call;
 use super::query::{Changing, List, Many, NoFilter, Once, Plain};
@@ -100,11 +100,8 @@ async fn delete_user(
     changing: Changing,
 ) -> Result<Response> {
     let (view, sessions, bindings) = app.directory.delete_user(&call.intent(&changing), &call.org, &user).await?;
-    if changing.dry_run {
-        let would = Would::of("deleted", 1, &[view]).and("sessions_ended", sessions).and("bindings_ended", bindings);
-        return Ok(would.into_response());
-    }
-    Ok(deleted(false, view))
+    let along = [("sessions_ended", sessions), ("bindings_ended", bindings)];
+    Ok(deleted_with(changing.dry_run, view, &along))
 }
 
 /// Lets a user sign in no more; sessions end.
