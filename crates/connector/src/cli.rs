@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use latchkey_options::parse::split_arguments;
 use latchkey_options::{Given, OptionName, Platform, Recognized, duration, recognize};
 use url::Url;
@@ -155,9 +155,9 @@ pub fn main() -> ExitCode {
 fn run(arguments: Vec<String>, output: Output) -> Result<()> {
     let split = split_arguments(arguments).map_err(|f| Problem::options(&[f]))?;
     no_secret_values(&split.given)?;
-    let cli = match parse(split.rest) {
+    let cli = match parse(split.rest.clone()) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return Err(usage(&error)),
+        Err(error) if error.use_stderr() => return Err(usage(&error, &split.rest)),
         Err(help) => {
             output.text(&help.to_string());
             return Ok(());
@@ -218,7 +218,7 @@ fn no_secret_values(given: &[Given]) -> Result<()> {
 }
 
 fn parse(arguments: Vec<String>) -> std::result::Result<Cli, clap::Error> {
-    use clap::{CommandFactory as _, FromArgMatches as _};
+    use clap::FromArgMatches as _;
     let options = format!(
         "Options of the table (also --camelCase; see docs/options.md):\n{}",
         latchkey_options::reference::help(Platform::Linux)
@@ -230,7 +230,7 @@ fn parse(arguments: Vec<String>) -> std::result::Result<Cli, clap::Error> {
 }
 
 /// What clap did not understand, in one sentence, and where the right words stand.
-fn usage(error: &clap::Error) -> Problem {
+fn usage(error: &clap::Error, words: &[String]) -> Problem {
     let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
@@ -258,11 +258,11 @@ fn usage(error: &clap::Error) -> Problem {
         _ => None,
     });
     let tip = tip.map(|tip| format!("{tip}; ")).unwrap_or_default();
-    // The usage line of the command at hand; an error about one value has none, but names the flag.
-    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("latchkey-connector");
-    let command: Vec<&str> = usage.split_whitespace().take_while(|w| !w.starts_with(['[', '<', '-'])).collect();
-    // Usage lines show global flags before the command as `[OPTIONS]`, so only its name can follow.
-    Problem::local(Local::Usage, reason, format!("{tip}`{} --help` shows what there is", command.join(" ")))
+    // An error about a value does not say whose it was; what was typed does.
+    let program = Cli::command();
+    let command = words.iter().skip(1).find_map(|word| program.find_subcommand(word)).map(clap::Command::get_name);
+    let command = command.map(|name| format!(" {name}")).unwrap_or_default();
+    Problem::local(Local::Usage, reason, format!("{tip}`latchkey-connector{command} --help` shows what there is"))
 }
 
 /// A page's address: what a browser could open.

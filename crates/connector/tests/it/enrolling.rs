@@ -317,7 +317,7 @@ fn what_is_missing_or_misspelled_is_named_with_what_was_meant() {
         (&["sigin-in", "http://x/"], &["sigin-in", "'sign-in'"]),
         (&["enroll", "--wate", "5m"], &["--wate", "'--wait'"]),
         (&["enroll", "--user-nam", "anna"], &["--user-nam", "'--user-name'"]),
-        (&["sign-in", "ftp://x/"], &["ftp://x/", "http or https"]),
+        (&["sign-in", "ftp://x/"], &["ftp://x/", "http or https", "`latchkey-connector sign-in --help`"]),
         (&["sign-in", "wiki.example"], &["wiki.example", "http or https"]),
     ] {
         let ran = device.run(line);

@@ -15,7 +15,7 @@ mod values;
 mod watch;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::backup;
 use crate::check;
@@ -152,7 +152,10 @@ pub fn main() -> Exit {
                     output.text(&error.render().to_string());
                     Exit::DONE
                 }
-                _ => output.failure(&not_understood(&error)),
+                _ => {
+                    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+                    output.failure(&not_understood(&error, words))
+                }
             }
         }
     }
@@ -238,7 +241,7 @@ fn with_flags(mut failure: Failure) -> Failure {
 }
 
 /// What clap did not understand, in one sentence, and the help that lists what there is.
-fn not_understood(error: &clap::Error) -> Failure {
+fn not_understood(error: &clap::Error, words: impl IntoIterator<Item = String>) -> Failure {
     let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let first = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
@@ -254,15 +257,32 @@ fn not_understood(error: &clap::Error) -> Failure {
         _ => first.to_owned(),
     };
     let tip = paragraphs.find_map(|p| p.trim().strip_prefix("tip: ")).map(|tip| format!("{tip}; ")).unwrap_or_default();
-    let usage = text.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("latchkey [COMMAND]");
-    let command: Vec<&str> = usage.split_whitespace().take_while(|w| !w.starts_with(['[', '<', '-'])).collect();
-    Failure::usage(reason, format!("{tip}`{} --help` shows what there is", command.join(" ")))
+    Failure::usage(reason, format!("{tip}`{} --help` shows what there is", command_in(words)))
+}
+
+/// The command that was typed, as far as it is one: an error about a value does not say whose it was.
+fn command_in(words: impl IntoIterator<Item = String>) -> String {
+    let program = Cli::command();
+    let mut path = program.get_name().to_owned();
+    let mut at = &program;
+    for word in words.into_iter().skip(1) {
+        if let Some(inner) = at.find_subcommand(&word) {
+            at = inner;
+            path = format!("{path} {}", inner.get_name());
+        }
+    }
+    path
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
+
+    fn told(line: &[&str]) -> Failure {
+        let words = std::iter::once("latchkey").chain(line.iter().copied());
+        let error = Cli::try_parse_from(words.clone()).unwrap_err();
+        not_understood(&error, words.map(str::to_owned))
+    }
 
     #[test]
     fn the_grammar_is_sound() {
@@ -306,17 +326,19 @@ mod tests {
 
     #[test]
     fn a_missing_flag_is_named() {
-        let error = Cli::try_parse_from(["latchkey", "token", "create", "--description", "x"]).unwrap_err();
-        let failure = not_understood(&error);
+        let failure = told(&["token", "create", "--description", "x"]);
         assert!(failure.detail.contains("--domain"), "{failure}");
         assert!(failure.fix.contains("`latchkey token create --help`"), "{failure}");
         assert_eq!(failure.exit, Exit::USAGE);
+        // A wrong value leads to the help of its own command too.
+        let failure = told(&["token", "--json", "create", "--expires", "5x"]);
+        assert!(failure.detail.contains("5x") && failure.fix.contains("`latchkey token create --help`"), "{failure}");
+        assert!(told(&["tokn"]).fix.contains("`latchkey --help`"));
     }
 
     #[test]
     fn a_misspelled_flag_names_the_near_one() {
-        let error = Cli::try_parse_from(["latchkey", "device", "list", "--stat", "pending"]).unwrap_err();
-        let failure = not_understood(&error);
+        let failure = told(&["device", "list", "--stat", "pending"]);
         assert!(failure.line().contains("--state"), "{failure}");
     }
 
