@@ -22,7 +22,9 @@ use crate::problem::{Problem, Result};
 use crate::serve::listen::Operator;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The most that is read to compare two requests, and the most of an answer that is kept.
+/// The most that is read to compare two requests: as much as any call takes that is repeated. The call's own limit comes after.
+const REQUEST: usize = super::services::MAX_BODY;
+/// The most of an answer that is kept.
 const LIMIT: usize = 1024 * 1024;
 
 /// Says that this answer was given before.
@@ -56,7 +58,7 @@ async fn step(app: Shared, request: Request, next: Next, above: bool) -> Result<
         };
         (organization.id, caller)
     };
-    let bytes = to_bytes(body, LIMIT).await.map_err(|_| Problem::of(Own::Api006))?;
+    let bytes = to_bytes(body, REQUEST).await.map_err(|_| Problem::of(Own::Api006))?;
     let id = sha256(format!("{caller}\n{}\n{key}", parts.uri).as_bytes()).to_string();
     let hash = sha256(&bytes);
     match app.directory.begin_idempotent(&org, id.clone(), hash).await? {

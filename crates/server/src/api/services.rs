@@ -1,7 +1,7 @@
 //! Services: SAML service providers, who may use them, and what their side needs to know.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use latchkey_directory::page::{Cursor, Page};
@@ -42,7 +42,11 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(entitlements, entitle))
         .routes(routes!(disentitle))
         .routes(routes!(our_metadata))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
 }
+
+/// Metadata of 1 MiB, the most that is taken in, is longer in a JSON string: every quotation mark and line end is two characters there.
+pub(super) const MAX_BODY: usize = 3 * 1024 * 1024;
 
 /// A service, new or changed: described by `metadata`, by `metadata_url`, or by `entity_id` and `acs`. Absent fields stay, or have their default.
 #[derive(Debug, Default, Clone, Deserialize, ToSchema)]

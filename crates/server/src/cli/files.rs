@@ -83,15 +83,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// It cannot be read, or is longer.
 pub(crate) fn read(path: &str, limit: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let reading = if path == "-" {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-    };
-    reading.map_err(|e| {
-        Failure::new(Own::Cli004, format!("cannot read {path}: {e}"), "check the file's name and permissions")
-    })?;
+    let bytes = read_some(path, limit + 1)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
         return Err(Failure::new(
             Own::Cli004,
@@ -102,12 +94,37 @@ pub(crate) fn read(path: &str, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads the first `most` bytes of a file; `-` is stdin.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn read_some(path: &str, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let reading = if path == "-" {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    reading.map_err(|e| {
+        Failure::new(Own::Cli004, format!("cannot read {path}: {e}"), "check the file's name and permissions")
+    })?;
+    Ok(bytes)
+}
+
 /// As [`read`], and it must be text.
 ///
 /// # Errors
 /// As [`read`], or it is not UTF-8.
 pub(crate) fn read_text(path: &str, limit: u64) -> Result<String> {
-    String::from_utf8(read(path, limit)?)
+    text(path, read(path, limit)?)
+}
+
+/// What was read from `path`, as text.
+///
+/// # Errors
+/// It is not UTF-8.
+pub(crate) fn text(path: &str, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes)
         .map_err(|_| Failure::new(Own::Cli004, format!("{path} is not UTF-8 text"), "check that it is the right file"))
 }
 

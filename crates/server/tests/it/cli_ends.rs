@@ -220,6 +220,17 @@ fn a_bad_audit_log_is_exit_8_with_the_answer_on_stdout() {
 }
 
 #[test]
+fn metadata_has_one_limit_and_one_code() {
+    let fake = Fake::start();
+    let file = fake.with("sp.xml", vec![b' '; 1024 * 1024 + 1]);
+    let output = fake.run(&["service", "add", "wiki", "--metadata", &file]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(last_line(&output).contains("LK-SAML-030"), "{}", last_line(&output));
+    let file = fake.with("sp.xml", vec![b'"'; 1024 * 1024]);
+    assert!(fake.run(&["service", "add", "wiki", "--metadata", &file]).status.success());
+}
+
+#[test]
 fn a_file_that_is_no_export_is_no_alarm_about_the_log() {
     let verdict = |events: u64, unusable: u64, missing: u64| {
         let fake = Fake::answering(move |asked| match asked.target.ends_with("/verify") {

@@ -73,6 +73,11 @@ async fn what_is_wrong_with_a_service_is_told_at_once() {
     assert_eq!(world.post(SERVICES, json!({"name": "x"})).await.pointers(), ["/metadata"]);
     assert_eq!(world.post(SERVICES, json!({"name": "x", "metadata": "<x/>"})).await.pointers(), ["/metadata"]);
     assert_eq!(world.post(SERVICES, json!({"nam": "x"})).await.refusal(), (400, "LK-API-003".into()));
+    // One limit, with one code, however much the quoting adds.
+    let long = json!({"name": "x", "metadata": "\"".repeat(1024 * 1024 + 1)});
+    let answer = world.post(SERVICES, long).await;
+    assert_eq!(answer.pointers(), ["/metadata"]);
+    assert!(answer.text.contains("LK-SAML-030"), "{}", answer.text);
 }
 
 #[tokio::test]

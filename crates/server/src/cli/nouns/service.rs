@@ -9,16 +9,16 @@ use super::{Body, IfMissing, Named, Target};
 use crate::cli::client::Ask;
 use crate::cli::context::{Change, Context, ListArgs, Listing, Query, with};
 use crate::cli::{files, values};
-use crate::code::Own;
-use crate::exit::{Failure, Result};
+use crate::code::{Code, Own};
+use crate::exit::{Exit, Failure, Result};
 
 const LISTING: Listing = Listing {
     columns: &[("NAME", "name"), ("ENTITY ID", "entity_id"), ("MIN EVIDENCE", "min_evidence"), ("ID", "id")],
     empty: "no service yet; add one: latchkey service add NAME --metadata sp.xml",
 };
 
-/// Metadata goes into a JSON body of at most 1 MiB, in which quoting may make it longer.
-const METADATA_MAX: u64 = 900 * 1024;
+/// The most that a service's metadata may be, as for metadata that the server fetches; the server says the same.
+const METADATA_MAX: u64 = 1024 * 1024;
 
 /// Far more than a certificate has.
 const CERTIFICATE_MAX: u64 = 64 * 1024;
@@ -96,7 +96,7 @@ impl Description {
             Some(url) if url.starts_with("https://") || url.starts_with("http://") => {
                 Ok(body.with("metadata_url", url))
             }
-            Some(file) => Ok(body.with("metadata", files::read_text(file, METADATA_MAX)?)),
+            Some(file) => Ok(body.with("metadata", metadata(file)?)),
         }
     }
 }
@@ -161,6 +161,20 @@ impl Settings {
             .switch("allow_http", self.allow_http, self.no_allow_http)
             .text("metadata_certificate", certificate.as_ref()))
     }
+}
+
+/// The text of a file of metadata. One that is too long is refused here, by the server's own code: sending it would be in vain.
+fn metadata(file: &str) -> Result<String> {
+    let bytes = files::read_some(file, METADATA_MAX + 1)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > METADATA_MAX {
+        return Err(Failure::new(
+            Code::saml("LK-SAML-030"),
+            format!("{file} is larger than 1 MiB"),
+            "of a federation's list, give the one EntityDescriptor that is meant",
+        )
+        .exit_with(Exit::USAGE));
+    }
+    files::text(file, bytes)
 }
 
 fn rules(file: &str) -> Result<Value> {
