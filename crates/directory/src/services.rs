@@ -722,7 +722,7 @@ impl Directory {
         self.read(move |tx| {
             let service = find_service(tx, &org, &which)?;
             let Some((_, id)) = subject(tx, &org, &Entitled::User(user.clone()))? else {
-                return Err(Error::field("/user", format!("there is no user {user}")));
+                return Err(Error::not_found("user", user));
             };
             let mut ours = Org::of(tx, &org);
             let user = ours.get::<User>(&id)?.ok_or_else(|| Error::not_found("user", user.clone()))?;

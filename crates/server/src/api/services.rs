@@ -442,7 +442,17 @@ async fn preview(
         return Err(Error::field("/user", "user is missing").into());
     }
     let known = known(&app, &call, &which).await?;
-    let (user, groups, entitled) = app.directory.user_for_service(&call.org, &known.service.id, &fields.user).await?;
+    let found = app.directory.user_for_service(&call.org, &known.service.id, &fields.user).await;
+    let (user, groups, entitled) = found.map_err(|error| match error {
+        // What the call names is the user, and there is none: not a wrong value, but nothing to show yet.
+        Error::NotFound { noun: "user", .. } => {
+            Problem::not_found().detail(format!("there is no user {}", fields.user)).fix(format!(
+                "latchkey user create {}, or let a device bring the user up: latchkey policy set --jit",
+                fields.user
+            ))
+        }
+        error => error.into(),
+    })?;
     let facts = app.saml.facts(&app, &call.org).await?;
     let entity_id = &known.metadata.entity_id;
     let name_id = subject::name_id(&known.settings, None, &user, &groups, entity_id, &facts.pairwise)

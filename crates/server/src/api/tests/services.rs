@@ -300,13 +300,15 @@ async fn a_preview_and_a_hand_over_say_what_a_sign_in_would() {
     assert_eq!(told["name_id"], json!({"format": "email", "value": "anna@acme.example"}));
     assert_eq!((&told["entitled"], &told["attributes"][1]["values"]), (&json!(true), &json!(["Anna Berg"])));
     assert_eq!(world.post(&preview, json!({})).await.pointers(), ["/user"]);
-    assert_eq!(world.post(&preview, json!({"user": "nobody@acme.example"})).await.pointers(), ["/user"]);
     // It answers who somebody is: the right to read services is not enough.
     for (scopes, status) in [(&["services:read"][..], 403), (&["services:read", "users:read"], 200)] {
         let token = world.access_token("acme", scopes).await;
         let ask = world.ask("POST", &preview).bearer(&token).json(&json!({"user": "anna@acme.example"}));
         assert_eq!(ask.send().await.status, status, "{scopes:?}");
     }
+    let nobody = world.post(&preview, json!({"user": "nobody@acme.example"})).await;
+    assert_eq!(nobody.refusal(), (404, "LK-API-004".into()));
+    assert!(nobody.text.contains("latchkey user create nobody@acme.example"), "{}", nobody.text);
     let sheet = world.get(&format!("{SERVICES}/wiki/handover?for=mellon")).await.good();
     let text = sheet["text"].as_str().unwrap();
     assert!(text.contains("Mellon") && text.contains("https://wiki.example/acs") && text.contains("BEGIN CERTIFICATE"));
