@@ -141,16 +141,33 @@ impl Context {
         Ok(self.org.get_or_init(|| org))
     }
 
-    fn only_org(&self) -> Result<String> {
+    /// The organizations that a question may be about: the one that was named, or for the operator all of them.
+    ///
+    /// # Errors
+    /// There is none, or they cannot be asked for.
+    pub(crate) fn orgs(&self) -> Result<Vec<String>> {
+        let named = self.globals.org.clone().or_else(|| variable("LATCHKEY_ORG"));
+        if named.is_some() || !self.client()?.is_operator() {
+            return Ok(vec![self.org()?.to_owned()]);
+        }
+        let slugs = self.slugs()?;
+        if slugs.is_empty() { self.only_org().map(|only| vec![only]) } else { Ok(slugs) }
+    }
+
+    fn slugs(&self) -> Result<Vec<String>> {
         let answer = self.client()?.send(None, Ask::get("/api/v1/organizations?limit=1000"))?.json()?;
-        let slugs: Vec<&str> = items(&answer).iter().filter_map(|org| org["slug"].as_str()).collect();
-        match slugs[..] {
+        Ok(items(&answer).iter().filter_map(|org| org["slug"].as_str()).map(str::to_owned).collect())
+    }
+
+    fn only_org(&self) -> Result<String> {
+        let slugs = self.slugs()?;
+        match &slugs[..] {
             [] => Err(Failure::new(
                 Own::Api004,
                 "there is no organization yet",
                 "make one: latchkey org create SLUG --name \"Its name\"",
             )),
-            [only] => Ok(only.to_owned()),
+            [only] => Ok(only.clone()),
             _ => Err(Failure::usage(
                 format!("--org is missing, and there are several organizations: {}", slugs.join(", ")),
                 "give --org SLUG, or set LATCHKEY_ORG",
@@ -163,7 +180,15 @@ impl Context {
     /// # Errors
     /// No organization, or a part that is no id or name.
     pub(crate) fn at(&self, parts: &[&str]) -> Result<String> {
-        let mut path = format!("/api/v1/o/{}", segment(self.org()?)?);
+        Self::below(self.org()?, parts)
+    }
+
+    /// The path of something of this organization.
+    ///
+    /// # Errors
+    /// A part that is no id or name.
+    pub(crate) fn below(org: &str, parts: &[&str]) -> Result<String> {
+        let mut path = format!("/api/v1/o/{}", segment(org)?);
         for part in parts {
             path.push('/');
             path.push_str(&segment(part)?);
