@@ -34,7 +34,8 @@ pub(super) async fn well_known(
     app.limits.unauthenticated(client)?;
     let Query(Asked { domain }) =
         asked.map_err(|_| Problem::of(Code::Api001).detail("ask with ?domain=, the user domain of the device"))?;
-    let Some(name) = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok()) else {
+    let Some(name) = Some(&domain).filter(|text| text.len() <= MAX_DOMAIN).and_then(|text| domain_name(text).ok())
+    else {
         return Err(not_here(&app, client, "what was asked for is no domain name".to_owned()).await);
     };
     let Some(org) = app.directory.domain_owner(&name).await.map_err(crate::enroll::unavailable)? else {
