@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::master::MasterKey;
-use crate::refusal::{Denied, Refused};
+use crate::refusal::{Denied, Refused, Waiting};
 use crate::store::{Store, StoreError, StoreFacts, Tx, Verdict, WriteTx};
 use crate::time::{Clock, Timestamp};
 use crate::user_keys::UserKeys;
@@ -24,6 +24,7 @@ pub struct Directory {
     clock: Arc<dyn Clock>,
     master: Arc<MasterKey>,
     user_keys: UserKeys,
+    refusals: Arc<Waiting>,
 }
 
 /// What was decided in a commit, together with when its facts were read. The value comes out only while it is fresh.
@@ -61,7 +62,7 @@ impl<T, D> Granted<Result<T, D>> {
 impl Directory {
     /// On this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, master: Arc<MasterKey>) -> Self {
-        Self { store, clock, master, user_keys: UserKeys::default() }
+        Self { store, clock, master, user_keys: UserKeys::default(), refusals: Arc::default() }
     }
 
     /// Facts about the store, as it was opened.
@@ -95,6 +96,10 @@ impl Directory {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    pub(crate) fn refusals(&self) -> &Waiting {
+        &self.refusals
     }
 
     /// The master key.

@@ -5,6 +5,7 @@
 //! a refusal is told (the server signs it).
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use latchkey_wire::{Code, DeviceState};
 
@@ -142,20 +143,80 @@ pub fn remember(tx: &mut dyn WriteTx, org: &OrgId, refusal: &Remembered) -> Resu
     Ok(reference)
 }
 
+/// So many refusals wait to be written at once. The store's writer takes some thousands of jobs and turns the next away: a flood of refusals
+/// must not be what they are, or whoever is honest gets no grant.
+const WAITING: usize = 256;
+
+/// Refusals that wait to be written, and how many found no place.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    now: AtomicUsize,
+    dropped: AtomicU64,
+}
+
+/// The place of one that waits.
+struct Place<'a>(&'a Waiting);
+
+impl Waiting {
+    fn enter(&self) -> Option<Place<'_>> {
+        if self.now.fetch_add(1, Ordering::Relaxed) < WAITING {
+            return Some(Place(self));
+        }
+        self.now.fetch_sub(1, Ordering::Relaxed);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Directory {
-    /// Remembers a refusal whose own transaction changed nothing. If even this cannot be written the reference leads only to the log.
+    /// Remembers a refusal whose own transaction changed nothing. If even this cannot be written, or too many wait for it, the reference leads
+    /// only to the log.
     pub async fn remember_refusal(&self, org: &OrgId, refusal: Remembered) -> String {
         let org = org.clone();
-        self.write::<_, StoreError>(move |tx| remember(tx, &org, &refusal)).await.unwrap_or_else(|error| {
+        self.keep_refusal(move |tx| remember(tx, &org, &refusal)).await
+    }
+
+    /// Runs the work that writes a refusal and answers its reference, among not too many others.
+    pub(crate) async fn keep_refusal(
+        &self,
+        work: impl FnMut(&mut dyn WriteTx) -> Result<String, StoreError> + Send + 'static,
+    ) -> String {
+        let Some(_place) = self.refusals().enter() else {
+            tracing::debug!("a refusal was not recorded: too many wait for it");
+            return new_reference();
+        };
+        self.write::<_, StoreError>(work).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a refusal could not be recorded");
             new_reference()
         })
+    }
+
+    /// How many refusals were not recorded since the start, because too many waited.
+    #[must_use]
+    pub fn refusals_dropped(&self) -> u64 {
+        self.refusals().dropped.load(Ordering::Relaxed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn so_many_wait_and_the_next_are_counted() {
+        let waiting = Waiting::default();
+        let mut places: Vec<_> = (0..WAITING).map(|_| waiting.enter().unwrap()).collect();
+        assert!(waiting.enter().is_none() && waiting.enter().is_none());
+        places.pop();
+        assert!(waiting.enter().is_some(), "a place that was left is free");
+        assert_eq!(waiting.dropped.load(Ordering::Relaxed), 2);
+    }
 
     #[test]
     fn networks_are_wide_enough_not_to_count_single_hosts() {

@@ -18,7 +18,7 @@ use super::{Nonce, actor, keys, replace, settings};
 use crate::Directory;
 use crate::audit::{Actor, NewEvent};
 use crate::directory::Granted;
-use crate::id::{OrgId, new_id, new_reference};
+use crate::id::{OrgId, new_id};
 use crate::records::{Binding, Device, DeviceKey, DeviceToken, Organization};
 use crate::refusal::{Denied, Refused, Remembered, remember};
 use crate::scope::Org;
@@ -406,16 +406,11 @@ impl Directory {
     /// Remembers a refused enrollment, and applies the brake of its token.
     pub async fn remember_enrollment_refusal(&self, org: &OrgId, refusal: Remembered) -> String {
         let org = org.clone();
-        let remembered = self
-            .write::<_, StoreError>(move |tx| {
-                let reference = remember(tx, &org, &refusal)?;
-                limits::brake(tx, &org, &refusal.subject)?;
-                Ok(reference)
-            })
-            .await;
-        remembered.unwrap_or_else(|error| {
-            tracing::warn!(%error, "a refusal could not be recorded");
-            new_reference()
+        self.keep_refusal(move |tx| {
+            let reference = remember(tx, &org, &refusal)?;
+            limits::brake(tx, &org, &refusal.subject)?;
+            Ok(reference)
         })
+        .await
     }
 }

@@ -60,6 +60,7 @@ impl App {
 impl App {
     /// Takes away what has served its time. Devices only under a clock that can be believed.
     pub async fn tidy(&self, clock: &mut ClockWatch) -> Result<(), Error> {
+        metrics::counter!("latchkey_refusals_not_recorded_total").absolute(self.directory.refusals_dropped());
         self.directory.tidy().await?;
         if self.directory.clock_is_steady(clock).await? {
             self.directory.clean_up_devices().await?;

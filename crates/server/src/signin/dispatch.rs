@@ -117,7 +117,8 @@ async fn tell(
     Ok(begun.visitor.deliver(form, Some(&problem)))
 }
 
-/// The silent proof's first half: the transaction, sealed, and its challenge.
+/// The silent proof's first half: the transaction, sealed, and its challenge. Nobody is counted for it: it writes nothing and costs a signature,
+/// less than the TLS handshake before it, while an office behind one address asks for hundreds a second.
 fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
     let Begun { org, keys, known, asked, visitor } = begun;
     let (cookie, is_new) = visitor.binding();
