@@ -1,7 +1,7 @@
 //! A service's metadata.
 #![no_main]
 
-use latchkey_saml::metadata::inbound::check_acs_url;
+use latchkey_saml::metadata::address::check_acs_url;
 use latchkey_saml::metadata::{HttpPolicy, ServiceMetadata};
 use libfuzzer_sys::fuzz_target;
 

@@ -303,7 +303,7 @@ fn a31_consumer_addresses_are_https_and_nothing_else() {
         assert_eq!(check(bad).unwrap_err().code(), "LK-SAML-035", "{bad}");
     }
     assert_eq!(
-        latchkey_saml::metadata::inbound::check_acs_url("http://sp.example/", HttpPolicy::AllowHttp),
+        latchkey_saml::metadata::address::check_acs_url("http://sp.example/", HttpPolicy::AllowHttp),
         Ok::<(), AcsUrlError>(())
     );
 }
