@@ -11,5 +11,6 @@ mod programs;
 mod python;
 mod relay;
 mod script;
+mod secrets;
 mod standing;
 mod stranger;

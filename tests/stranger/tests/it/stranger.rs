@@ -20,13 +20,13 @@ impl Cloud {
     /// Starts `latchkey serve` with these flags beside those that a test needs.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let common = ["--data", "d", "--listen", "127.0.0.1:0"];
-        Self::serve(tempfile::tempdir().unwrap(), &[&common, flags].concat())
+        Self::serve(tempfile::tempdir().unwrap(), &[&common, flags].concat(), &[])
     }
 
     /// Ends the server, and starts it in the same folder with these flags.
     pub(crate) fn again(mut self, flags: &[&str]) -> Self {
         self.stop();
-        Self::serve(self.folder, flags)
+        Self::serve(self.folder, flags, &[])
     }
 
     /// Ends the server.
@@ -34,9 +34,10 @@ impl Cloud {
         self.server = None;
     }
 
-    fn serve(folder: tempfile::TempDir, flags: &[&str]) -> Self {
+    /// Starts it in this folder, with these flags alone and this environment.
+    pub(crate) fn serve(folder: tempfile::TempDir, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut command = quiet(bin().join("latchkey"), folder.path());
-        command.args(["serve", "--ready-file", "r.json"]).args(flags);
+        command.args(["serve", "--ready-file", "r.json"]).args(flags).envs(environment.iter().copied());
         command.stderr(std::fs::File::create(folder.path().join("serve.log")).unwrap());
         command.stdout(std::process::Stdio::null());
         let mut server = Running::start(&mut command);
