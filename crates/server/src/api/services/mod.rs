@@ -1,5 +1,7 @@
 //! Services: SAML service providers, who may use them, and what their side needs to know.
 
+mod entitlements;
+
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +9,7 @@ use http::header::CONTENT_TYPE;
 use latchkey_directory::page::{Cursor, Page};
 use latchkey_directory::patch::Patch;
 use latchkey_directory::services::{
-    Described, Entitled, EntitlementView, NewService, Refreshed, ServiceChange, ServiceSettings, ServiceView,
+    Described, Entitled, NewService, Refreshed, ServiceChange, ServiceSettings, ServiceView,
 };
 use latchkey_directory::values::{SignAlgorithm, SignWhat};
 use latchkey_directory::{Bytes, Error, FieldProblem, sha256};
@@ -21,7 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Shared;
-use super::answer::{Resource, changed, created, deleted, deleted_with};
+use super::answer::{Resource, changed, created, deleted_with};
 use super::body::Body;
 use super::caller::Call;
 use super::query::{Changing, List, Once, Plain};
@@ -39,8 +41,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(refresh))
         .routes(routes!(preview))
         .routes(routes!(handover))
-        .routes(routes!(entitlements, entitle))
-        .routes(routes!(disentitle))
+        .merge(entitlements::routes())
         .routes(routes!(our_metadata))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
@@ -516,60 +517,6 @@ async fn handover(
         attributes: &known.settings.mapping,
     };
     Ok(Json(HandoverAnswer { r#for: target.name(), text: sheet.text(target) }))
-}
-
-/// Who may use the service.
-#[utoipa::path(get, path = "/services/{service}/entitlements", tag = "services", responses((status = 200, body = Page<EntitlementView>)))]
-async fn entitlements(
-    call: Call<ServicesRead>,
-    State(app): State<Shared>,
-    path: Path<(String, String)>,
-    list: List,
-) -> Result<Json<Page<EntitlementView>>> {
-    let Path((_, which)) = path;
-    let mut all = app.directory.service_entitlements(&call.org, &which).await?;
-    all.reverse();
-    let place = |view: &EntitlementView| Cursor { at: view.created_at, id: view.id.clone() };
-    Ok(Json(Page::of_list(all, &list.page, place)))
-}
-
-/// Whom to let use the service.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-struct EntitleFields {
-    /// `everyone`, `group:NAME` or `user:LOGIN`.
-    entitle: String,
-}
-
-/// Lets somebody use the service.
-#[utoipa::path(post, path = "/services/{service}/entitlements", tag = "services", request_body = EntitleFields, responses((status = 201, body = EntitlementView)))]
-async fn entitle(
-    call: Call<ServicesWrite>,
-    State(app): State<Shared>,
-    path: Path<(String, String)>,
-    changing: Changing,
-    Body(fields): Body<EntitleFields>,
-) -> Result<Response> {
-    let Path((_, which)) = path;
-    let whom: Entitled = fields
-        .entitle
-        .parse()
-        .map_err(|e: latchkey_directory::services::NotEntitled| Error::field("/entitle", e.to_string()))?;
-    let view = app.directory.add_entitlement(&call.intent(&changing), &call.org, &which, whom).await?;
-    Ok(created(changing.dry_run, view))
-}
-
-/// Takes an entitlement back.
-#[utoipa::path(delete, path = "/services/{service}/entitlements/{entitlement}", tag = "services", responses((status = 204)))]
-async fn disentitle(
-    call: Call<ServicesWrite>,
-    State(app): State<Shared>,
-    path: Path<(String, String, String)>,
-    changing: Changing,
-) -> Result<Response> {
-    let Path((_, which, id)) = path;
-    let view = app.directory.remove_entitlement(&call.intent(&changing), &call.org, &which, &id).await?;
-    Ok(deleted(changing.dry_run, view))
 }
 
 /// Our SAML metadata, as services get it.
