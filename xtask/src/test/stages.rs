@@ -78,8 +78,8 @@ fn deny(run: &mut Run<'_>) -> Result<(), Problem> {
     cargo(run, "deny", &["deny", "--log-level", "error", "--locked", "check", "bans", "licenses", "sources"])?;
     // Workspaces of their own, by the rules of the product.
     for (name, manifest) in [("deny-fuzz", FUZZ), ("deny-interop", DEMO_SERVICE)] {
-        let of = ["deny", "--log-level", "error", "--locked", "--manifest-path", manifest];
-        let what = ["check", "--config", "deny.toml", "bans", "licenses", "sources"];
+        let of = ["deny", "--log-level", "error", "--locked", "--config", "deny.toml", "--manifest-path", manifest];
+        let what = ["check", "bans", "licenses", "sources"];
         cargo(run, name, &[of.as_slice(), &what].concat())?;
     }
     if run.args.advisories {
