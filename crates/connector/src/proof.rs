@@ -173,13 +173,18 @@ pub fn user_of<'r>(record: &'r Record, account: &Account) -> Result<&'r UserReco
     ))
 }
 
-/// Whether the stored document lists the key that a challenge claims to be signed with. If not, the document may be old.
+/// Whether the stored document lists the key that a challenge claims to be signed with, and stands under the root that it names. If not,
+/// the document may be old.
 #[must_use]
 pub fn knows_key(record: &Record, challenge: &str) -> bool {
     let (Ok(accepted), Ok(kid)) = (record.accepted(), kid_of_compact(challenge)) else {
         return true;
     };
-    accepted.document().challenge_keys.iter().any(|k| k.thumbprint().to_string() == kid)
+    let keys = &accepted.document().challenge_keys;
+    let listed = keys.iter().any(|k| k.thumbprint().to_string() == kid);
+    // A challenge that does not verify is nobody's news.
+    let root = verify_statement::<Challenge>(challenge, keys).ok().map(|verified| verified.common().rk);
+    listed && root.is_none_or(|rk| rk == accepted.root().thumbprint())
 }
 
 fn not_ours(error: &WireError) -> Problem {

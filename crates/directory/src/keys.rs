@@ -167,20 +167,35 @@ impl Directory {
     pub async fn activate_key(&self, intent: &Intent, org: &OrgId, id: &str) -> Result<KeyView> {
         let (intent, org, id) = (intent.clone(), org.clone(), id.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let mut key = wanted(tx, &org, &id)?;
-            intent.condition.check("key", &KeyView::from(&key))?;
-            if key.state == KeyState::Active {
-                return Ok(KeyView::from(&key));
+            let key = wanted(tx, &org, &id)?;
+            if key.usage == KeyUse::Root {
+                return Err(Error::Internal("a root comes into use by the word of the one before it".to_owned()));
             }
-            if key.state == KeyState::Retired {
-                return Err(Error::state("the key was retired", "add a new one: latchkey key add --use …"));
+            activate(tx, &intent, key)
+        })
+        .await
+    }
+
+    /// Brings an upcoming root into use. `by` is the root in use and `succession` its statement that names the new one: without it no
+    /// device that knows the old root would follow. The old one goes on being published for ever.
+    pub async fn activate_root(&self, intent: &Intent, id: &str, by: &str, succession: String) -> Result<KeyView> {
+        let (intent, id, by) = (intent.clone(), id.to_owned(), by.to_owned());
+        self.change(intent.dry_run, move |tx| {
+            let cloud = OrgId::cloud();
+            let mut key = wanted(tx, &cloud, &id)?;
+            if key.usage != KeyUse::Root {
+                return Err(Error::Internal("only a root succeeds a root".to_owned()));
             }
-            let same = Key::usage.eq(&key.usage).and(Key::algorithm.eq(&key.algorithm));
-            let active = same.and(Key::state.eq(&KeyState::Active));
-            Org::of(tx, &org).update::<Key>(active, &[Key::state.set(&KeyState::Retiring)])?;
-            key.state = KeyState::Active;
-            key.activated_at = Some(tx.now());
-            changed(tx, &intent, "key.activate", &key)
+            if key.state == KeyState::Upcoming {
+                if wanted(tx, &cloud, &by)?.state != KeyState::Active {
+                    return Err(Error::state(
+                        "another root came into use meanwhile",
+                        "try again: latchkey key activate ID",
+                    ));
+                }
+                key.succession = Some(succession.clone());
+            }
+            activate(tx, &intent, key)
         })
         .await
     }
@@ -199,6 +214,12 @@ impl Directory {
                         "add and activate another one first: latchkey key add, latchkey key activate",
                     ));
                 }
+                KeyState::Retiring if key.usage == KeyUse::Root => {
+                    return Err(Error::state(
+                        "a former root is published for ever: a device that slept follows from it to the one in use",
+                        "leave it; it signs nothing any more",
+                    ));
+                }
                 KeyState::Upcoming | KeyState::Retiring => {}
             }
             key.state = KeyState::Retired;
@@ -211,6 +232,27 @@ impl Directory {
 
 fn wanted<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, id: &str) -> Result<Key> {
     Org::of(tx, org).get::<Key>(id)?.ok_or_else(|| Error::not_found("key", id))
+}
+
+/// Brings a key into use in place of the one used until now, which stays published.
+fn activate(tx: &mut dyn WriteTx, intent: &Intent, mut key: Key) -> Result<KeyView> {
+    intent.condition.check("key", &KeyView::from(&key))?;
+    match key.state {
+        KeyState::Active => return Ok(KeyView::from(&key)),
+        KeyState::Retired => {
+            return Err(Error::state("the key was retired", "add a new one: latchkey key add --use …"));
+        }
+        KeyState::Retiring if key.usage == KeyUse::Root => {
+            return Err(Error::state("the root was succeeded already", "add a new one: latchkey key add --use root"));
+        }
+        KeyState::Upcoming | KeyState::Retiring => {}
+    }
+    let same = Key::usage.eq(&key.usage).and(Key::algorithm.eq(&key.algorithm));
+    let active = same.and(Key::state.eq(&KeyState::Active));
+    Org::of(tx, &key.org.clone()).update::<Key>(active, &[Key::state.set(&KeyState::Retiring)])?;
+    key.state = KeyState::Active;
+    key.activated_at = Some(tx.now());
+    changed(tx, intent, "key.activate", &key)
 }
 
 fn changed(tx: &mut dyn WriteTx, intent: &Intent, action: &'static str, key: &Key) -> Result<KeyView> {

@@ -55,6 +55,11 @@ impl Caller {
         }
     }
 
+    /// For what stands above organizations.
+    pub fn must_be_operator(&self) -> Result<()> {
+        if self.is_operator() { Ok(()) } else { Err(Problem::of(Own::Auth004)) }
+    }
+
     /// Whether this is the operator.
     #[must_use]
     pub const fn is_operator(&self) -> bool {

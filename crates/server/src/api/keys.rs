@@ -6,7 +6,7 @@ use axum::response::Response;
 use latchkey_directory::keys::KeyView;
 use latchkey_directory::page::{Cursor, Page};
 use latchkey_directory::values::KeyUse;
-use latchkey_directory::{Error, FieldProblem};
+use latchkey_directory::{Error, FieldProblem, OrgId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 struct NewKey {
-    /// `assertion`, `metadata`, `challenge` or `ca`.
+    /// `assertion`, `metadata`, `challenge` or `ca`; `root`, the cloud's own, for the operator.
     r#use: Option<KeyUse>,
     /// For assertions `rsa-sha256` (the default) or `ecdsa-p256`; the other uses have one.
     algorithm: Option<String>,
@@ -41,14 +41,15 @@ struct NewKey {
 impl NewKey {
     fn kind(&self) -> std::result::Result<(KeyUse, &'static str), Error> {
         let field = |pointer: &str, detail: String| Error::Invalid(vec![FieldProblem::invalid(pointer, detail)]);
-        let usage =
-            self.r#use.ok_or_else(|| field("/use", "say what for: assertion, metadata, challenge or ca".into()))?;
+        let usage = self
+            .r#use
+            .ok_or_else(|| field("/use", "say what for: assertion, metadata, challenge, ca or root".into()))?;
         let default = match usage {
             KeyUse::Assertion | KeyUse::Metadata => "rsa-2048",
             KeyUse::Ca => "p-256",
-            KeyUse::Challenge => "ed25519",
-            KeyUse::Root | KeyUse::Audit | KeyUse::Pairwise => {
-                let detail = format!("changing the {usage} key is not built yet: assertion, metadata, challenge or ca");
+            KeyUse::Challenge | KeyUse::Root => "ed25519",
+            KeyUse::Audit | KeyUse::Pairwise => {
+                let detail = format!("the {usage} key is never changed: assertion, metadata, challenge, ca or root");
                 return Err(field("/use", detail));
             }
         };
@@ -65,10 +66,20 @@ impl NewKey {
     }
 }
 
-/// Keys and their states, newest first.
+/// Whose key it is: the organization's, or for the operator the cloud's.
+async fn home<S>(call: &Call<S>, app: &Shared, id: &str) -> Result<OrgId> {
+    let clouds = call.caller.is_operator() && app.directory.key(&OrgId::cloud(), id).await.is_ok();
+    Ok(if clouds { OrgId::cloud() } else { call.org.clone() })
+}
+
+/// Keys and their states, newest first. The operator sees the cloud's own as well: root and audit.
 #[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, body = Page<KeyView>)))]
 async fn list(call: Call<KeysRead>, State(app): State<Shared>, list: List) -> Result<Json<Page<KeyView>>> {
     let mut all = app.directory.keys(&call.org).await?;
+    if call.caller.is_operator() {
+        all.extend(app.directory.keys(&OrgId::cloud()).await?);
+        all.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    }
     all.reverse();
     let place = |view: &KeyView| Cursor { at: view.created_at, id: view.id.clone() };
     Ok(Json(Page::of_list(all, &list.page, place)))
@@ -82,7 +93,7 @@ async fn show(
     Path((_org, id)): Path<(String, String)>,
     _query: Plain,
 ) -> Result<Resource<KeyView>> {
-    Ok(Resource(app.directory.key(&call.org, &id).await?))
+    Ok(Resource(app.directory.key(&home(&call, &app, &id).await?, &id).await?))
 }
 
 /// Makes a key that is published but not used yet.
@@ -94,6 +105,12 @@ async fn create(
     Body(new): Body<NewKey>,
 ) -> Result<Response> {
     let (usage, algorithm) = new.kind()?;
+    if usage == KeyUse::Root {
+        call.caller.must_be_operator()?;
+        let made = latchkey_directory::keys::NewKey::ed25519(KeyUse::Root);
+        let view = app.directory.add_key(&call.intent(&changing), &OrgId::cloud(), made).await?;
+        return Ok(created(changing.dry_run, view));
+    }
     let (org, label, now) = (call.org.clone(), call.organization.slug.clone(), app.directory.now());
     let made = tokio::task::spawn_blocking(move || crate::app::new_key(usage, algorithm, &org, &label, now))
         .await
@@ -111,7 +128,12 @@ async fn activate(
     Path((_org, id)): Path<(String, String)>,
     changing: Changing,
 ) -> Result<Response> {
-    let view = app.directory.activate_key(&call.intent(&changing), &call.org, &id).await?;
+    let org = home(&call, &app, &id).await?;
+    if org == OrgId::cloud() && app.directory.key(&org, &id).await?.r#use == KeyUse::Root {
+        let view = app.succeed_root(&call.intent(&changing), &id).await?;
+        return Ok(changed(changing.dry_run, "activated", view));
+    }
+    let view = app.directory.activate_key(&call.intent(&changing), &org, &id).await?;
     app.keys.forget(&call.org);
     Ok(changed(changing.dry_run, "activated", view))
 }
@@ -124,7 +146,8 @@ async fn retire(
     Path((_org, id)): Path<(String, String)>,
     changing: Changing,
 ) -> Result<Response> {
-    let view = app.directory.retire_key(&call.intent(&changing), &call.org, &id).await?;
+    let org = home(&call, &app, &id).await?;
+    let view = app.directory.retire_key(&call.intent(&changing), &org, &id).await?;
     app.keys.forget(&call.org);
     Ok(changed(changing.dry_run, "retired", view))
 }

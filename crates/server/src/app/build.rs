@@ -11,7 +11,7 @@ use latchkey_store::sqlite::SqliteStore;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use super::{App, KeyCache, Root};
+use super::{App, KeyCache, Roots};
 use crate::code::Own;
 use crate::exit::{Failure, Result};
 use crate::net::dns::DomainCheck;
@@ -114,7 +114,7 @@ pub async fn assemble(
         iss: cloud.iss,
         public_urls: vec![origin],
         cloud_name: settings.cloud_name().to_string(),
-        root: Root::load(&directory).await.map_err(failure)?,
+        roots: Roots::load(&directory).await.map_err(failure)?,
         keys: KeyCache::new(directory.clone()),
         seals: SealKeys::new(directory.master().derive("daily-seal")),
         incarnation: directory.facts().incarnation,

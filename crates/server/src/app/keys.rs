@@ -7,22 +7,56 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use latchkey_directory::keys::open;
+use latchkey_directory::keys::{KeyView, open};
 use latchkey_directory::records::Key;
 use latchkey_directory::values::{KeyState, KeyUse};
-use latchkey_directory::{Directory, Error, OrgId, Timestamp};
+use latchkey_directory::{Directory, Error, Intent, OrgId, Timestamp};
 use latchkey_saml::keys::Certificate;
 use latchkey_saml::{Assertion, Metadata, SignatureAlgorithm, Signer};
 use latchkey_wire::{Ed25519Key, Pin, PublicJwk, Sign as _};
 
-use crate::cloud::document::RootChain;
+use super::App;
+use crate::cloud::document::{RootChain, succession};
 use crate::enroll::certificate::DeviceCa;
 
 /// How long a list of keys counts, from the start of its read.
 const FRESH: Duration = Duration::from_millis(500);
 
+/// The root in use, as last read. It is read again every few seconds ([`Roots::refresh`]), since another node may have changed it.
+pub struct Roots {
+    directory: Directory,
+    current: RwLock<Arc<Root>>,
+}
+
+impl Roots {
+    /// Reads the cloud's roots.
+    pub async fn load(directory: &Directory) -> Result<Self, Error> {
+        let current = RwLock::new(Arc::new(Root::load(directory).await?));
+        Ok(Self { directory: directory.clone(), current })
+    }
+
+    /// The root in use.
+    #[must_use]
+    pub fn current(&self) -> Arc<Root> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the cloud's roots again.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let root = Root::load(&self.directory).await?;
+        if root.id != self.current().id {
+            *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(root);
+        }
+        Ok(())
+    }
+}
+
 /// The root key with the chain that leads to it.
 pub struct Root {
+    /// Its id in the store.
+    pub id: String,
+    /// When it came into use.
+    pub since: Timestamp,
     /// Signs the cloud document and its own succession, nothing else.
     pub key: Arc<Ed25519Key>,
     /// The roots, oldest first, with a statement from each to the next.
@@ -48,7 +82,24 @@ impl Root {
         let key = ed25519(directory, last)?;
         let roots = keys.iter().map(public).collect::<Result<_, _>>()?;
         let succession = keys.iter().skip(1).filter_map(|key| key.succession.clone()).collect();
-        Ok(Self { key, chain: RootChain { roots, succession } })
+        let (id, since) = (last.id.clone(), last.activated_at.unwrap_or(last.created_at));
+        Ok(Self { id, since, key, chain: RootChain { roots, succession } })
+    }
+}
+
+impl App {
+    /// Brings an upcoming root into use, by the word of the one in use.
+    pub async fn succeed_root(&self, intent: &Intent, id: &str) -> Result<KeyView, Error> {
+        let old = self.roots.current();
+        let rows = self.directory.keys_of(&OrgId::cloud(), KeyUse::Root).await?;
+        let next = rows.iter().find(|key| key.id == id).ok_or_else(|| Error::not_found("key", id))?;
+        let statement = succession(&self.iss, &old.key, &public(next)?, self.seconds())
+            .map_err(|e| Error::Internal(format!("the root does not sign its succession: {e}")))?;
+        let view = self.directory.activate_root(intent, id, &old.id, statement).await?;
+        if let Err(error) = self.roots.refresh().await {
+            tracing::warn!(%error, "the new root could not be read; it is tried again within seconds");
+        }
+        Ok(view)
     }
 }
 

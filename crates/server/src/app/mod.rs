@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use latchkey_directory::{Directory, OrgId, Timestamp};
 use latchkey_wire::message::{Common, Version};
-use latchkey_wire::{Bytes, Pin, Sign as _};
+use latchkey_wire::{Bytes, Pin, Sign as _, Thumbprint};
 
-use crate::cloud::document::{Documents, RootChain};
+use crate::cloud::document::Documents;
 use crate::net::dns::DomainCheck;
 use crate::serve::health::{Check, ClockCheck, unix_now};
 use crate::serve::settings::Settings;
@@ -24,7 +24,7 @@ use crate::signin::seal::SealKeys;
 
 pub use build::{assemble, build, open_store};
 pub(crate) use build::{failure, store_failure};
-pub use keys::{KeyCache, OrgKeys, Root, ed25519};
+pub use keys::{KeyCache, OrgKeys, Root, Roots, ed25519};
 pub use organizations::new_key;
 
 /// So far the clock may be before the newest audit checkpoint.
@@ -45,8 +45,8 @@ pub struct App {
     pub public_urls: Vec<String>,
     /// The cloud name that devices are given: `host[:port]`.
     pub cloud_name: String,
-    /// The root key and the chain that leads to it.
-    pub root: Root,
+    /// The root key in use and the chain that leads to it.
+    pub roots: Roots,
     /// The keys of organizations, opened.
     pub keys: KeyCache,
     /// Seals nonces and transactions.
@@ -79,19 +79,19 @@ impl App {
     /// The pin of the root key, as the option `cloudKey` takes it.
     #[must_use]
     pub fn cloud_key(&self) -> String {
-        self.root.pin().to_string()
+        self.pin().to_string()
     }
 
     /// The root's pin: what a device token carries.
     #[must_use]
     pub fn pin(&self) -> Pin {
-        self.root.pin()
+        self.roots.current().pin()
     }
 
-    /// The roots of the cloud, oldest first.
+    /// The thumbprint of the root in use.
     #[must_use]
-    pub fn root_chain(&self) -> &RootChain {
-        &self.root.chain
+    pub fn rk(&self) -> Thumbprint {
+        self.roots.current().key.public().thumbprint()
     }
 
     /// SHA-256 of the TLS keys that count as trusted.
@@ -109,14 +109,7 @@ impl App {
     /// What every message of the cloud says of itself.
     #[must_use]
     pub fn common(&self, org: &OrgId, nonce: String, iat: latchkey_wire::Seconds) -> Common {
-        Common {
-            v: Version,
-            iss: self.iss.clone(),
-            org: org.to_string(),
-            rk: self.root.key.public().thumbprint(),
-            nonce,
-            iat,
-        }
+        Common { v: Version, iss: self.iss.clone(), org: org.to_string(), rk: self.rk(), nonce, iat }
     }
 
     /// The SAML entity id of an organization that is made now: its metadata address.

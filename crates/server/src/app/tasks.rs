@@ -19,6 +19,9 @@ use crate::serve::health::{Check, Unready};
 /// Between two checkpoints, if something happened.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 
+/// Between two looks at which root is in use: another node may have changed it, and until this one knows it refuses who already follows.
+const ROOT_EVERY: Duration = Duration::from_secs(2);
+
 /// Between two rounds of taking away. What is taken away is only what nothing asks for any more.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
@@ -76,15 +79,16 @@ pub(super) async fn run(app: Arc<App>) {
     let mut stopping = app.stopping.clone();
     let mut checkpoint = tokio::time::interval(CHECKPOINT_EVERY);
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut root = tokio::time::interval(ROOT_EVERY);
     let mut clock = ClockWatch::default();
     loop {
-        let tidy_now = tokio::select! {
-            _ = checkpoint.tick() => false,
-            _ = tidy.tick() => true,
+        let result = tokio::select! {
+            _ = checkpoint.tick() => app.checkpoint_all().await,
+            _ = tidy.tick() => app.tidy(&mut clock).await,
+            _ = root.tick() => app.roots.refresh().await,
             // The sender going away is the end as well.
             _ = stopping.changed() => return,
         };
-        let result = if tidy_now { app.tidy(&mut clock).await } else { app.checkpoint_all().await };
         if let Err(error) = result {
             tracing::warn!(%error, "housekeeping failed; it is tried again");
         }

@@ -42,6 +42,7 @@ pub(super) async fn well_known(
         return Err(not_here(&app, client, format!("no organization has verified the domain {name}")).await);
     };
     let keys = app.keys.of(&org).await.map_err(crate::enroll::unavailable)?;
+    let root = app.roots.current();
     let facts = Facts {
         iss: app.iss.clone(),
         org: org.to_string(),
@@ -52,9 +53,9 @@ pub(super) async fn well_known(
         device_ca: keys.device_ca_published.iter().cloned().map(Binary).collect(),
         tls_spki_sha256: app.tls_spki_sha256(),
         min_connector: MIN_CONNECTOR.to_owned(),
-        serial: super::serial(&keys, app.directory.now()),
+        serial: super::serial(&keys, &root, app.directory.now()),
     };
-    let answer = app.documents.answer(&app.root.key, app.root_chain(), facts).map_err(Problem::internal)?;
+    let answer = app.documents.answer(&root.key, &root.chain, facts).map_err(Problem::internal)?;
     let mut response = answer.json.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

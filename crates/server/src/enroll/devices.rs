@@ -16,7 +16,7 @@ use latchkey_directory::device::{KnownKey, Received};
 use latchkey_wire::message::{Bind, Heartbeat, Renew, Request, Unenroll};
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{NoKey, Ours, Signer};
-use latchkey_wire::{Code, Posted, PublicJwk, Sign as _, Thumbprint, Verified, WireError};
+use latchkey_wire::{Code, Posted, PublicJwk, Thumbprint, Verified, WireError};
 
 use super::answer::{Asked, Unproven, content_type, unavailable};
 use super::certificate::OwnCertificate;
@@ -111,7 +111,7 @@ async fn pass<T: DeviceRequest>(call: Call) -> Result<(Asked, Received<T>)> {
         Err(error) => return Err(unproven.refuse(Some(&org), Code::Enroll010, error).await),
     };
     let common = message.common();
-    let rk = app.root.key.public().thumbprint();
+    let rk = app.rk();
     let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
     if common.iss != ours.iss || common.org != ours.org || common.rk != *ours.rk {
         return Err(unproven

@@ -14,7 +14,7 @@ use latchkey_directory::device::enroll::Request;
 use latchkey_wire::message::Enroll;
 use latchkey_wire::state::Purpose;
 use latchkey_wire::verify::{Ours, Signer};
-use latchkey_wire::{Code, Posted, Sign as _, Typ};
+use latchkey_wire::{Code, Posted, Typ};
 
 use super::answer::{Asked, Unproven, content_type, unavailable};
 use super::nonces;
@@ -50,7 +50,7 @@ pub(super) async fn enrollments(
         Ok(nonce) => nonce,
         Err(code) => return Err(unproven.refuse(None, code, "not a nonce for this").await),
     };
-    let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &app.root.key.public().thumbprint() };
+    let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &app.rk() };
     if let Err(error) = posted.addressed_to(ours).and_then(|()| posted.cloud_is(&app.public_urls)) {
         return Err(unproven.refuse(Some(&org), Code::Enroll010, error).await);
     }

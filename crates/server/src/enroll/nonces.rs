@@ -48,7 +48,7 @@ pub(super) async fn nonces(
             thumbprint: asked.thumbprint,
             time: now.seconds(),
             exp: payload.exp,
-            serial: crate::cloud::serial(&keys, now),
+            serial: crate::cloud::serial(&keys, &app.roots.current(), now),
         },
     };
     let nonce = sign_statement(&message, keys.challenge.as_ref()).map_err(Problem::internal)?;

@@ -19,7 +19,7 @@ use latchkey_saml::names::StatusCode;
 use latchkey_wire::calls::ProofRequest;
 use latchkey_wire::epoch::{cookie_binding, txn_sha256};
 use latchkey_wire::verify::Ours;
-use latchkey_wire::{Channel, Code as Wire, Posted, Retry, Sign as _, WireError};
+use latchkey_wire::{Channel, Code as Wire, Posted, Retry, WireError};
 
 use super::dispatch::{home, of_txn};
 use super::refuse::{self, Answered, Refusal};
@@ -125,7 +125,7 @@ impl End<'_> {
         let Self { app, org, keys, transaction, .. } = self;
         self.bound_to_this_visitor(headers)?;
         let posted = self.fitting_proof(request)?;
-        let rk = app.root.key.public().thumbprint();
+        let rk = app.rk();
         let ours = Ours { iss: &app.iss, org: org.as_str(), rk: &rk };
         let proven = app.directory.verify_proof(org, posted, ours).await.map_err(No::unproven)?;
         let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;

@@ -21,9 +21,10 @@ pub(crate) enum Key {
     Show(Named),
     /// Make an upcoming key; others learn it before it is used
     #[command(after_help = "Example:\n  latchkey key add --use assertion --algorithm rsa-sha256\n  \
-        latchkey key activate ID        when every service has read the new metadata")]
+        latchkey key activate ID        when every service has read the new metadata\n\n\
+        A new root (operator only) is followed by every device: the old one signs for it. Tokens made before stay good.")]
     Add {
-        /// assertion, metadata, challenge, ca or root
+        /// assertion, metadata, challenge, ca, or root (the whole cloud's)
         #[arg(long = "use", value_name = "assertion|metadata|challenge|ca|root")]
         purpose: String,
         /// Algorithm, where the use allows several
