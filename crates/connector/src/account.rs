@@ -111,6 +111,11 @@ impl Accounts {
             _ => None,
         }
     }
+
+    /// Whether there is neither a regular account nor anything that knows who is logged in.
+    fn only_root(&self) -> bool {
+        self.sessions.has(0).is_none() && !self.all.iter().any(Account::is_regular)
+    }
 }
 
 fn run_getent(more: &[&str]) -> Option<String> {
@@ -169,10 +174,12 @@ pub fn claim(
         let theirs = match (directory, options.text(OptionName::OsAccount)) {
             (_, Some(wanted)) => wanted == account.name,
             (Directory::Private, None) => true,
-            // Without `osAccount`: the only regular account, else the first that is logged in, then fixed.
+            // Without `osAccount`: the only regular account, else the first that is logged in, then fixed. A container has neither
+            // people nor a logind; root, which `allowSystemAccounts` admitted above, is all that the name can mean there.
             (Directory::System, None) => match (accounts.only_regular(), spoken_for) {
                 (_, Some(first)) => first == account,
                 (Some(only), None) => only == account,
+                (None, None) if account.uid == 0 && accounts.only_root() => true,
                 (None, None) => logged_in(account, accounts, name.value.expose())?,
             },
         };

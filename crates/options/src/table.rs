@@ -150,7 +150,7 @@ pub const TABLE: &[Spec] = &[
         name: O::OsAccount,
         spelled: "osAccount",
         kind: Kind::Account,
-        meaning: "The account of the operating system that `userName` speaks for. Needed on Linux where several regular accounts are and no systemd-logind.",
+        meaning: "The account of the operating system that `userName` speaks for. Needed on Linux without systemd-logind, unless there is exactly one regular account, or none and root is let in by `allowSystemAccounts`.",
         platforms: DESKTOP,
         relations: &[Relation::NeedsOneOf(&[O::UserName])],
         ..BASE

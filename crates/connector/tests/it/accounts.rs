@@ -353,6 +353,14 @@ fn user_name_speaks_for_one_account_and_the_others_get_their_own() {
     assert_eq!(name(&anna, &fixed, &accounts, None).unwrap(), "anna@acme.example");
     assert!(name(&root, &plain, &accounts, None).is_err());
     assert!(name(&root, &options(&[("allowSystemAccounts", "1")]), &accounts, Some(&anna)).is_ok());
+    // A container has no people and no logind: there it is root, where root may be a user, and never a service account.
+    let container = Accounts::parse("root:x:0:0::/root:/bin/sh\ndaemon:x:2:2::/:/bin/false\n")
+        .with_sessions(Sessions::at(&folder.path().join("none")));
+    let (let_in, daemon) = (options(&[("allowSystemAccounts", "1")]), container.by_name("daemon").unwrap());
+    assert_eq!(name(&root, &let_in, &container, None).unwrap(), "a.lee@acme.example");
+    assert!(name(&root, &plain, &container, None).is_err());
+    assert!(name(&daemon, &let_in, &container, None).is_err());
+    assert!(name(&root, &let_in, &nowhere, None).is_err(), "people are here whom it could mean");
     let claimed = claim(&ben, &plain, &accounts, Directory::System, Some(&anna)).unwrap();
     assert_eq!(claimed.source, ClaimSource::Account);
 }
