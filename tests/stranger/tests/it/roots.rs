@@ -50,7 +50,10 @@ fn r20_a_new_root_is_followed_by_devices_and_tokens_that_know_the_old_one() {
     };
     let sign_in = |device: &str, user: &str| {
         let reached = works(&format!("--state-dir {device} sign-in {page} --json")).document();
-        assert_eq!((&reached["reached"], &reached["login_name"]), (&true.into(), &format!("{user}@acme.example").into()));
+        assert_eq!(
+            (&reached["reached"], &reached["login_name"]),
+            (&true.into(), &format!("{user}@acme.example").into())
+        );
     };
     enroll("awake", "anna");
     enroll("asleep", "ben");
