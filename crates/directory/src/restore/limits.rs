@@ -27,6 +27,10 @@ pub(super) struct Before {
     levels: BTreeMap<String, Level>,
     /// The ids of users and groups that were not protected.
     unprotected: BTreeSet<String>,
+    /// The entitlements that were taken away: a later event may give one of them back.
+    pub(super) entitlements: Vec<Entitlement>,
+    /// The scopes of API clients.
+    scopes: BTreeMap<String, Vec<String>>,
 }
 
 impl Before {
@@ -141,8 +145,10 @@ impl Step<'_> {
             let lines: Vec<Entitlement> = self.ours().find(Entitlement::service_id.eq(&service.id))?;
             for line in lines.into_iter().filter(|line| !entitled.contains(&(line.kind, line.subject.clone()))) {
                 self.ours().delete::<Entitlement>(Entitlement::id.eq(&line.id))?;
+                self.before.entitlements.push(line);
                 applied = true;
             }
+            applied |= self.entitle_again(&service.id, &entitled)?;
             again = again.with("entitle", &entitled);
         }
         if applied {
@@ -153,6 +159,40 @@ impl Step<'_> {
             ([], false) => Ok(Done::Passed),
             (names, _) => left(format!("it was changed ({}): compare that with what it should be", names.join(", "))),
         }
+    }
+
+    /// Puts back those of a service's entitlements that this replay took away and the log gives again.
+    fn entitle_again(&mut self, service: &str, entitled: &[(EntitlementKind, String)]) -> Result<bool> {
+        let (back, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.before.entitlements)
+            .into_iter()
+            .partition(|line| line.service_id == service && entitled.contains(&(line.kind, line.subject.clone())));
+        self.before.entitlements = kept;
+        let mut any = false;
+        for line in back {
+            // Whom it was for may be gone since.
+            let there = match line.kind {
+                EntitlementKind::Everyone => true,
+                EntitlementKind::Group => self.ours().any::<Group>(Group::id.eq(&line.subject))?,
+                EntitlementKind::User => {
+                    let user = self.ours().get::<User>(&line.subject)?;
+                    user.is_some_and(|user| user.deleted_at.is_none())
+                }
+            };
+            if there {
+                self.ours().add(&line)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// One entitlement was given. The log spells it in words that may since mean another, so what it may give back is for a person.
+    pub(super) fn entitle(&mut self, event: &ExportedEvent) -> Result<Done> {
+        if !self.before.entitlements.iter().any(|line| line.service_id == event.target) {
+            return Ok(Done::Passed);
+        }
+        let to: String = detail(event, "to").unwrap_or_default();
+        left(format!("{to} may use it, and entitlements of it were taken away before: look who may use it"))
     }
 
     pub(super) fn metadata(&mut self, event: &ExportedEvent) -> Result<Done> {
@@ -185,11 +225,12 @@ impl Step<'_> {
             );
         }
         let Some(scopes) = detail::<Vec<String>>(event, "scopes") else { return Ok(Done::Passed) };
-        let before = client.scopes.len();
-        client.scopes.0.retain(|scope| scopes.contains(scope));
-        if client.scopes.len() == before {
+        let was = self.before.scopes.entry(client.id.clone()).or_insert_with(|| client.scopes.0.clone());
+        let kept: Vec<String> = was.iter().filter(|scope| scopes.contains(scope)).cloned().collect();
+        if client.scopes.0 == kept {
             return Ok(Done::Passed);
         }
+        client.scopes.0 = kept;
         self.ours().replace(&client)?;
         let again = self.again("api-client.set", event).with("name", &client.name).with("scopes", &client.scopes.0);
         self.ours().audit(again);

@@ -154,6 +154,7 @@ impl Step<'_> {
             "domain.remove" => self.domain(event)?,
             "service.delete" => self.service(event)?,
             "service.disentitle" => self.entitlement(event)?,
+            "service.entitle" => self.entitle(event)?,
             "api-client.delete" => self.client(event)?,
             "key.activate" | "key.retire" => self.key(event)?,
             // The restore did more than these.
@@ -421,6 +422,7 @@ impl Step<'_> {
         self.ours().delete::<Entitlement>(Entitlement::id.eq(&line.id))?;
         let again = self.again("service.disentitle", event).with("entitlement", &line.id);
         self.ours().audit(again.with("kind", line.kind).with("subject", &line.subject));
+        self.before.entitlements.push(line);
         Ok(Done::Applied)
     }
 

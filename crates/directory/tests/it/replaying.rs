@@ -258,3 +258,33 @@ async fn what_the_log_cannot_draw_closer_is_left_by_name() {
     assert_eq!(confirmed.left.len(), 6, "{:?}", confirmed.left);
     assert_eq!(one::<ApiClient>(&restored).await.scopes.0, ["users:read"]);
 }
+
+#[tokio::test]
+async fn what_was_taken_away_and_given_again_is_there_after_a_replay() {
+    let world = world().await;
+    let (directory, org) = (&world.directory.clone(), &world.org.clone());
+    let anna = world.user("anna", |_| ()).await;
+    let wiki = add_service(&world, "wiki", &[Entitled::Everyone]).await;
+    let all_scopes = || Some(vec!["users:read".to_owned(), "devices:read".to_owned()]);
+    let client = NewClient { name: Some("ci".into()), scopes: all_scopes(), public_key: None };
+    let secret = Credential::Secret(Bytes([1; 32]));
+    directory.create_client(&intent(), org, client, secret, Ceiling::Everything).await.unwrap();
+    let past = Past::of(world).await;
+
+    for whom in [Entitled::User(anna.id.clone()), Entitled::Everyone] {
+        let change = ServiceChange { entitle: Some(vec![whom]), ..ServiceChange::default() };
+        directory.change_service(&intent(), org, &wiki, change).await.unwrap();
+    }
+    for scopes in [Some(vec!["users:read".to_owned()]), all_scopes()] {
+        let patch = ClientPatch { scopes, ..ClientPatch::default() };
+        directory.change_client(&intent(), org, "ci", patch, Ceiling::Everything).await.unwrap();
+    }
+
+    let restored = past.restored().await;
+    let confirmed = confirm(&restored, &past.export().await, false).await.unwrap();
+    assert_eq!(confirmed.left, Vec::<String>::new());
+    assert_eq!(one::<Entitlement>(&restored).await.subject, "");
+    let mut scopes = one::<ApiClient>(&restored).await.scopes.0.clone();
+    scopes.sort();
+    assert_eq!(scopes, ["devices:read", "users:read"]);
+}
