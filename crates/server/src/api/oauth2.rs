@@ -127,7 +127,12 @@ impl IntoResponse for Refusal {
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = AccessTokenAnswer<'static>)))]
 async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Request) -> Response {
-    let client = request.extensions().get::<ClientAddr>().map(|address| address.0);
+    let (parts, body) = request.into_parts();
+    // Before a turn is taken: who sends slowly must not hold one meanwhile.
+    let Ok(bytes) = axum::body::to_bytes(body, MOST_BYTES).await else {
+        return Refusal::request("the body is too long").into_response();
+    };
+    let client = parts.extensions.get::<ClientAddr>().map(|address| address.0);
     let _turn = match client {
         Some(client) => match app.limits.admit(client).await {
             Ok(turn) => Some(turn),
@@ -135,7 +140,7 @@ async fn token(State(app): State<Shared>, Path(org): Path<String>, request: Requ
         },
         None => None,
     };
-    match grant(&app, &org, request).await {
+    match grant(&app, &org, &parts, &bytes).await {
         Ok(response) => response,
         // Whoever guesses is told only to stay away, after a while.
         Err(refusal) => match refusal.reason.as_ref().and(client).map(|client| app.limits.failed(client)) {
@@ -199,10 +204,8 @@ impl Form {
     }
 }
 
-async fn grant(app: &Shared, org: &str, request: Request) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, MOST_BYTES).await.map_err(|_| Refusal::request("the body is too long"))?;
-    let form = Form::read(&parts.headers, &bytes)?;
+async fn grant(app: &Shared, org: &str, parts: &http::request::Parts, bytes: &[u8]) -> Result<Response, Refusal> {
+    let form = Form::read(&parts.headers, bytes)?;
     if form.grant_type.as_deref() != Some("client_credentials") {
         let problem = Problem::of(latchkey_wire::Code::Api001).detail("grant_type is client_credentials");
         return Err(Refusal { error: "unsupported_grant_type", problem, reason: None });

@@ -200,3 +200,23 @@ async fn a_client_that_is_not_accepted_is_remembered_and_counts_against_its_sour
     assert_eq!(last.refusal(), (429, "LK-API-014".to_owned()));
     assert!(last.headers.contains_key("retry-after"));
 }
+
+#[tokio::test]
+async fn slow_bodies_hold_no_turn_of_shut_out_sources() {
+    let world = World::with_acme().await;
+    let from = std::net::IpAddr::from([10, 0, 0, 9]);
+    while world.app.limits.failed(from).is_ok() {}
+    let slow: Vec<_> = (0..8)
+        .map(|_| {
+            let mut request = http::Request::post("/o/acme/oauth2/token")
+                .body(axum::body::Body::from_stream(futures_util::stream::pending::<std::io::Result<Vec<u8>>>()))
+                .unwrap();
+            request.extensions_mut().insert(crate::serve::host::ClientAddr(from));
+            tokio::spawn(tower::ServiceExt::oneshot(world.public.clone(), request))
+        })
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let turn = world.app.limits.admit(from).await;
+    assert!(turn.is_ok(), "a turn is left");
+    slow.iter().for_each(tokio::task::JoinHandle::abort);
+}

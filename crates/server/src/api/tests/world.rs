@@ -31,7 +31,7 @@ pub(super) struct World {
     pub(super) app: Shared,
     pub(super) clock: Arc<ManualClock>,
     pub(super) folder: TempDir,
-    public: Router,
+    pub(super) public: Router,
     operator: Router,
 }
 
