@@ -64,7 +64,7 @@ impl Directory {
                 let disturbed_at = if disagreed || (first && before.is_some_and(elsewhere)) {
                     Some(wall)
                 } else {
-                    stored.as_ref().and_then(|look| look.disturbed_at)
+                    stored.as_ref().and_then(|look| look.disturbed_at).map(|at| believable(at, wall))
                 };
                 let look = ClockLook { org: org.clone(), at: wall, disturbed_at };
                 let mut ours = Org::of(tx, &org);
@@ -95,6 +95,12 @@ impl Directory {
     }
 }
 
+/// When the clocks last disagreed. What a clock far ahead wrote would else hold up every node until that time has come: the day of doubt
+/// begins now.
+fn believable(disturbed_at: Timestamp, wall: Timestamp) -> Timestamp {
+    if disturbed_at.since(wall) > DRIFT { wall } else { disturbed_at }
+}
+
 /// When the newest checkpoint of any organization was signed.
 pub(crate) fn newest_checkpoint<T: Tx + ?Sized>(tx: &mut T) -> Result<Option<Timestamp>, StoreError> {
     let query = crate::query::Query {
@@ -122,5 +128,15 @@ mod tests {
         assert!(!watch.is_steady(wall.plus(hour(9_023)), start + hour(26)));
         assert!(watch.is_steady(wall.plus(hour(9_024)), start + hour(27)));
         assert!(!watch.is_steady(wall, start + hour(28)), "and back");
+    }
+
+    #[test]
+    fn a_disturbance_noted_by_a_clock_far_ahead_ends_a_day_from_now() {
+        let wall = Timestamp::from_millis(1_000_000_000);
+        let year = Duration::from_secs(365 * 86_400);
+        assert_eq!(believable(wall.plus(year), wall), wall);
+        assert_eq!(believable(wall.plus(DRIFT), wall), wall.plus(DRIFT), "nodes differ by a little");
+        let earlier = Timestamp::from_millis(900_000_000);
+        assert_eq!(believable(earlier, wall), earlier, "it is not prolonged at every look");
     }
 }
