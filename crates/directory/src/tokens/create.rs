@@ -8,6 +8,7 @@ use latchkey_wire::{DeviceState, DeviceToken as Credential, Level, PublicJwk, To
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::limits::LONGEST;
 use super::{NewToken, Password, TokenView, seal, state_now, view, wanted};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
@@ -156,7 +157,8 @@ impl Directory {
                 id: made.id.clone(),
                 public_key: Json(made.public_key.clone()),
                 sealed_seed: made.sealed_seed.clone(),
-                expires_at: now.plus(old.expires_at.since(old.created_at)),
+                // One that was prolonged may have had longer than a new one gets.
+                expires_at: now.plus(old.expires_at.since(old.created_at).min(LONGEST)),
                 uses: 0,
                 state: TokenState::Active,
                 state_reason: None,

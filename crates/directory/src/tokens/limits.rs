@@ -25,7 +25,7 @@ use crate::values::{KnownUsers, Leniency};
 use crate::{Error, Result};
 
 /// How far ahead a token may end: whoever finds one that was forgotten must find it dead.
-const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 const MOST_USES: u64 = 1_000_000;
 const MOST_A_MINUTE: u64 = 100_000;
 const MOST_EXPECTED: u64 = 10_000_000;
