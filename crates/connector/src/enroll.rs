@@ -87,9 +87,8 @@ pub fn prepare(core: &Core, state: &mut State) -> Result<()> {
 /// Rule 9: keys of a quarantined device are dead for good. With a token at hand a new key asks to take over the record; whether
 /// the administrator released it, the server knows.
 fn take_over_after_quarantine(core: &Core, state: &mut State) -> Result<()> {
-    let has_token = [OptionName::DeviceToken, OptionName::DeviceTokenFile]
-        .into_iter()
-        .any(|name| core.options.effective(name).is_some());
+    // The option alone is not enough: a file that was used up is gone, and the record with its claims would be lost for nothing.
+    let has_token = crate::service::given_token_id(&core.options).is_some();
     let Some(record) =
         state.record.take_if(|r| has_token && r.device.as_ref().is_some_and(|d| d.state == DeviceState::Quarantined))
     else {

@@ -136,7 +136,12 @@ pub fn work(shared: &RwLock<Core>) -> std::result::Result<Duration, Stopped> {
     let state = core.store.load()?;
     let device = state.record.as_ref().and_then(|r| r.device.as_ref());
     // The keys of a quarantined device are dead: all that is left to it is to take over its own record, once that is released.
-    if device.is_none_or(|d| d.state == DeviceState::Quarantined) && may_enroll(&core.options, &state) {
+    // Without a token that can be read it keeps the record: nothing could follow it.
+    let start = match device {
+        Some(device) => device.state == DeviceState::Quarantined && given_token_id(&core.options).is_some(),
+        None => true,
+    };
+    if start && may_enroll(&core.options, &state) {
         commands::enroll::once(&core).map(drop)?;
         return Ok(IDLE);
     }
@@ -190,7 +195,8 @@ pub fn may_enroll(options: &Resolved, state: &State) -> bool {
     }
 }
 
-fn given_token_id(options: &Resolved) -> Option<String> {
+/// The id of the token that the options give; `None` also where its file is gone or holds none.
+pub(crate) fn given_token_id(options: &Resolved) -> Option<String> {
     let text = match options.text(OptionName::DeviceToken) {
         Some(text) => zeroize::Zeroizing::new(text.to_owned()),
         None => zeroize::Zeroizing::new(std::fs::read_to_string(options.text(OptionName::DeviceTokenFile)?).ok()?),

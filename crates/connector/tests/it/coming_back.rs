@@ -1,5 +1,7 @@
 //! What an administrator ended, a restore forgot or a clean-up retired: how the device comes back, by itself and without a new enrollment.
 
+use std::os::unix::fs::PermissionsExt;
+
 use latchkey_wire::{BindingState, Code, DeviceState};
 use serde_json::json;
 
@@ -160,4 +162,32 @@ fn after_a_release_the_service_takes_over_the_record_by_itself() {
     assert_eq!(cloud.inner.lock().unwrap().enrolls.last().unwrap().replaces.as_deref(), Some("dev-1"));
     let ran = device.run(&["status", "--json"]);
     assert_eq!((ran.exit, ran.json()["bindings"][0]["state"].as_str()), (0, Some("active")), "{}", ran.stdout);
+}
+
+#[test]
+fn a_quarantined_device_keeps_its_record_while_its_token_file_is_gone() {
+    let (cloud, device) = (Cloud::start(), Device::new());
+    let file = device.machine().join("token");
+    let give = || {
+        std::fs::write(&file, cloud.token_text()).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    give();
+    let options = json!({"cloudName": cloud.name(), "userDomain": DOMAIN, "userName": "anna", "deviceTokenFile": file});
+    std::fs::write(device.machine().join("managed.json"), options.to_string()).unwrap();
+    let ran = device.run(&["run", "--once"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    cloud.change(|d| d.v_cur = latchkey_wire::EpochSecret::generate().commitment());
+    assert_eq!(device.run(&["renew"]).exit, 12, "quarantined");
+    let _ = std::fs::remove_file(&file);
+    device.run(&["run", "--once"]);
+    let _ = device.run(&["enroll"]);
+    let status = device.run(&["status", "--json"]).json();
+    assert_eq!(status["state"], "quarantined", "{status}");
+    // A new token is all that it takes, once it is released.
+    cloud.faults(|f| f.refuse = None);
+    give();
+    let ran = device.run(&["run", "--once"]);
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    assert_eq!(cloud.inner.lock().unwrap().enrolls.last().unwrap().replaces.as_deref(), Some("dev-1"));
 }
