@@ -14,7 +14,6 @@ use latchkey_directory::records::Service;
 use latchkey_directory::refusal::Refused;
 use latchkey_directory::signin::{NotGranted, NotVerified, ProvenUser, Wanted};
 use latchkey_directory::{Error, OrgId};
-use latchkey_saml::metadata::ServiceMetadata;
 use latchkey_saml::names::StatusCode;
 use latchkey_wire::calls::ProofRequest;
 use latchkey_wire::epoch::{cookie_binding, txn_sha256};
@@ -23,7 +22,7 @@ use latchkey_wire::{Channel, Code as Wire, Posted, Retry, WireError};
 
 use super::dispatch::{home, of_txn};
 use super::refuse::{self, Answered, Refusal};
-use super::tell::{NotTold, Teller};
+use super::tell::{NotTold, Teller, consumes};
 use super::txn::Transaction;
 use super::visitor::Visitor;
 use crate::app::{App, OrgKeys};
@@ -297,12 +296,7 @@ impl End<'_> {
     fn settings_of(&self, service: Service) -> Option<Arc<SamlSettings>> {
         let (parsed, now): (&Parsed, _) = (&self.app.saml.parsed, jiff_time(self.app.directory.now()));
         let known = Known::of(parsed, service, now).ok()?;
-        let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, &self.transaction);
+        let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, &self.transaction.request);
         counts.then_some(known.settings)
     }
-}
-
-fn consumes(metadata: &ServiceMetadata, transaction: &Transaction) -> bool {
-    let address = transaction.request.acs().as_str();
-    metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use latchkey_directory::records::Service;
 use latchkey_directory::signin::{Decide, Standing};
 use latchkey_saml::authn_context::{self, EvidenceLevel};
+use latchkey_saml::metadata::ServiceMetadata;
 use latchkey_saml::names::StatusCode;
 
 use super::txn::Asked;
@@ -60,8 +61,7 @@ impl Decide for Teller {
             let detail = "the service's metadata is past its validUntil";
             return Err(unfit("LK-SAML-015", StatusCode::RequestDenied, detail));
         }
-        let address = asked.acs().as_str();
-        if !metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address) {
+        if !consumes(metadata, asked) {
             let detail = "the consumer address is not in the service's metadata any more";
             return Err(unfit("LK-SAML-011", StatusCode::RequestDenied, detail));
         }
@@ -87,4 +87,10 @@ impl Decide for Teller {
             settings: Arc::clone(settings),
         })
     }
+}
+
+/// Whether the answer goes where the service's metadata says that it takes answers.
+pub(super) fn consumes(metadata: &ServiceMetadata, asked: &Asked) -> bool {
+    let address = asked.acs().as_str();
+    metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address)
 }
