@@ -7,52 +7,10 @@ use latchkey_options::OptionCode;
 use latchkey_saml::request::{CODES, CodeEntry};
 use latchkey_wire::code::{OnDevice, UnknownCode};
 
-macro_rules! own {
-    ($($variant:ident $text:literal $exit:literal $title:literal; fix $fix:literal;)+) => {
-        /// A code of the server's own. The variant is the code without `LK-`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Own { $(#[doc = $title] $variant,)+ }
+latchkey_wire::code_list! {
+    /// A code of the server's own. The variant is the code without `LK-`.
+    pub enum Own;
 
-        impl Own {
-            /// Every one, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The code as it is written everywhere.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The exit status of a program that ends with this code (cli.md).
-            #[must_use]
-            pub const fn exit_status(self) -> u8 {
-                match self { $(Self::$variant => $exit,)+ }
-            }
-
-            /// What is wrong.
-            #[must_use]
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title,)+ }
-            }
-
-            /// What to do about it.
-            #[must_use]
-            pub const fn fix(self) -> &'static str {
-                match self { $(Self::$variant => $fix,)+ }
-            }
-        }
-
-        impl std::str::FromStr for Own {
-            type Err = UnknownCode;
-
-            fn from_str(text: &str) -> Result<Self, UnknownCode> {
-                match text { $($text => Ok(Self::$variant),)+ _ => Err(UnknownCode) }
-            }
-        }
-    };
-}
-
-own! {
     // REST: the request and what it names
     Api002 "LK-API-002" 2 "The body is not of a content type this call takes.";
         fix "Send application/json, or what the reference names for this call.";

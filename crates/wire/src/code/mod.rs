@@ -3,6 +3,7 @@
 //! Owns the list ([`table`](self) in `table.rs`, one place for the whole product) and what each code asks of a connector, an
 //! administrator and a person. Must not know HTTP: which status goes with a code is chosen in one place of the server.
 
+mod list;
 mod on_device;
 mod table;
 

@@ -3,54 +3,10 @@
 //! They stand here beside the protocol's so that no code is given twice, and so that the server can explain what a person read on a
 //! device.
 
-use super::UnknownCode;
+crate::code_list! {
+    /// A code of the connector's own, by what it is about. The exit status is 0 for one that only `status` names.
+    pub enum OnDevice;
 
-macro_rules! codes {
-    ($($variant:ident $text:literal $exit:literal $title:literal; fix $fix:literal;)+) => {
-        /// A code of the connector's own, by what it is about.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum OnDevice { $(#[doc = $title] $variant,)+ }
-
-        impl OnDevice {
-            /// Every one, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The code as it is written everywhere.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The exit status of a program that ends with this code (cli.md); 0 for one that only `status` names.
-            #[must_use]
-            pub const fn exit_status(self) -> u8 {
-                match self { $(Self::$variant => $exit,)+ }
-            }
-
-            /// What is wrong.
-            #[must_use]
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title,)+ }
-            }
-
-            /// What to do about it, where the message itself says nothing better.
-            #[must_use]
-            pub const fn fix(self) -> &'static str {
-                match self { $(Self::$variant => $fix,)+ }
-            }
-        }
-
-        impl std::str::FromStr for OnDevice {
-            type Err = UnknownCode;
-
-            fn from_str(text: &str) -> Result<Self, UnknownCode> {
-                match text { $($text => Ok(Self::$variant),)+ _ => Err(UnknownCode) }
-            }
-        }
-    };
-}
-
-codes! {
     Failed "LK-CONN-001" 1 "The operating system refused something, or the connector failed.";
         fix "See the message; latchkey-connector doctor looks for what is wrong.";
     Usage "LK-CONN-002" 2 "A flag, value or file is wrong.";
