@@ -35,9 +35,9 @@ fn welcome(cloud: &str) -> String {
         "<p>The cloud <b>{}</b> is running.</p>\
          <p>To sign in, open the service that you want to use; it sends you here by itself.</p>\
          <p>For its administrator, on the server:</p>\
-         <pre>latchkey check                       what is in order, and what is not\n\
-         latchkey org create acme --name Acme the first organization\n\
-         latchkey --help                      the way from there to a first sign-in</pre>\
+         <dl><dt><code>latchkey check</code></dt><dd>what is in order, and what is not</dd>\
+         <dt><code>latchkey org create acme --name Acme</code></dt><dd>the first organization</dd>\
+         <dt><code>latchkey --help</code></dt><dd>the way from there to a first sign-in</dd></dl>\
          <p>There are no pages for administrators yet: the command line and the <a href=\"/api/v1/openapi.json\">REST interface</a> do \
          everything. What a code means: <a href=\"{ERRORS}\">codes</a>, or <code>latchkey explain CODE</code>.</p>",
         escaped(cloud)

@@ -3,7 +3,7 @@
 //! Owns HTML without style or script, for when nothing else can be shown. Must not know the portals' looks.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::host::WrongName;
@@ -57,12 +57,13 @@ fn nothing_here(problem: &Problem) -> Response {
 pub(crate) fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let title = escaped(title);
     let text = format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><body><h1>{title}</h1>{body}</body></html>\n"
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><body><main><h1>{title}</h1>{body}</main></body></html>\n"
     );
     let mut response = (status, text).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     let policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
