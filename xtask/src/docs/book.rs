@@ -105,7 +105,7 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Prob
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
     for entry in entries {
         let path = entry.map_err(|error| unreadable(folder, &error))?.path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "target" && name != "node_modules") {
             found.extend(files(&path, extension)?);
         } else if path.extension().is_some_and(|found| found == extension) {
             found.push(path);

@@ -60,6 +60,15 @@ const PACKAGES: &[Package] = &[
     package("php-sqlite3", Sign::Below("/usr/lib/php", "pdo_sqlite.so"), "the same, which remembers assertions there"),
     package("php-xml", Sign::Below("/usr/lib/php", "dom.so"), "the same"),
     package("postgresql", Sign::Below("/usr/lib/postgresql", "bin/initdb"), "the second store"),
+    package("nodejs", Sign::Program("node"), "what drives the browser"),
+    package("npm", Sign::Program("npm"), "the same, and brings its packages"),
+    package("chromium", Sign::Program("chromium"), "the browser in which the portals are tested"),
+    package(
+        "fonts-noto-core",
+        Sign::File("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf"),
+        "letters in that browser's pictures",
+    ),
+    package("fonts-noto-mono", Sign::File("/usr/share/fonts/truetype/noto/NotoSansMono-Regular.ttf"), "the same"),
 ];
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -1,10 +1,11 @@
 //! Makes a machine fit to test on. Owns what is installed and how; must not know what the tests do with it.
 //!
 //! What is there is taken as it is. What is missing is installed: Debian packages by apt as root, Python packages in an environment
-//! under the target folder, cargo's tools beside it. Where it may not install, everything that is missing is named and nothing runs:
+//! under the target folder, cargo's tools beside it, Node packages where Node looks for them: beside the tests that use them. Where it may not install, everything that is missing is named and nothing runs:
 //! a test that is left out because a program is not there would look like a test that passed.
 
 mod debian;
+mod node;
 mod python;
 mod tools;
 
@@ -28,6 +29,7 @@ pub(crate) enum Install {
 pub(crate) fn prepare(workspace: &Workspace, install: Install, fuzzing: bool) -> Result<(), Problem> {
     debian::prepare(workspace, install)?;
     python::prepare(workspace, install)?;
+    node::prepare(workspace, install)?;
     tools::prepare(workspace, install, fuzzing)?;
     output::say("everything the tests need is here");
     Ok(())

@@ -43,6 +43,7 @@ pub(super) const STAGES: &[Stage] = &[
     stage("docs", "the book: generated pages, links, tests it claims", true, docs_check),
     stage("tests", "tests (cargo nextest)", true, tests),
     stage("interop", "services of other people's making", true, interop),
+    stage("browser", "the portals in a browser (Chromium, axe)", true, browser),
     stage("doctests", "examples in the documentation (cargo test --doc)", true, doctests),
     stage("python", "the second client, in Python", false, python_client),
     stage("fuzz", "fuzz targets", false, fuzz::stage),
@@ -205,6 +206,19 @@ fn python_client(run: &mut Run<'_>) -> Result<(), Problem> {
     let seen = read::lines(&said, "python-client", &mut run.report);
     if !succeeded || seen == 0 {
         run.check("python", Ending::Failed);
+    }
+    Ok(())
+}
+
+/// Pictures of failures, and what was on the pages, are in `browser/` of the report.
+fn browser(run: &mut Run<'_>) -> Result<(), Problem> {
+    let (succeeded, said) = Program::new(run.workspace, "node")
+        .args(["tests/browser/run.mjs", "--target"])
+        .args([run.workspace.target()])
+        .tee()?;
+    let seen = read::lines(&said, "browser", &mut run.report);
+    if !succeeded || seen == 0 {
+        run.check("browser", Ending::Failed);
     }
     Ok(())
 }
