@@ -9,6 +9,7 @@ pub mod audit;
 pub mod clients;
 pub mod clock;
 pub mod codes;
+pub mod credentials;
 pub mod device;
 mod directory;
 pub mod domains;

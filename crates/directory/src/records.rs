@@ -608,6 +608,9 @@ record! {
 /// Every table, in an order in which they can be created.
 pub const TABLES: &[&crate::table::Table] = {
     use crate::audit::{AuditChain, AuditEvent, Checkpoint};
+    use crate::credentials::records::{
+        KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
+    };
     use crate::table::Record as R;
     &[
         <Cloud as R>::TABLE,
@@ -634,6 +637,13 @@ pub const TABLES: &[&crate::table::Table] = {
         <AccessToken as R>::TABLE,
         <IdempotentAnswer as R>::TABLE,
         <RefusalCount as R>::TABLE,
+        <PasswordRow as R>::TABLE,
+        <TotpRow as R>::TABLE,
+        <RecoveryCodeRow as R>::TABLE,
+        <PasskeyRow as R>::TABLE,
+        <SignInFailure as R>::TABLE,
+        <KnownBrowser as R>::TABLE,
+        <SignInPolicy as R>::TABLE,
         <AuditEvent as R>::TABLE,
         <AuditChain as R>::TABLE,
         <Checkpoint as R>::TABLE,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::audit::{Actor, NewEvent};
+use crate::credentials::records::TotpRow;
+use crate::credentials::totp;
 use crate::id::OrgId;
 use crate::master::{MasterKey, SealedAs};
 use crate::orgs::CHECK;
@@ -24,6 +26,8 @@ pub struct Rewrapped {
     pub keys: u64,
     /// Sealed copies of device tokens.
     pub token_copies: u64,
+    /// Secrets of authenticators.
+    pub totp_secrets: u64,
 }
 
 impl Directory {
@@ -52,13 +56,20 @@ impl Directory {
                 Org::of(tx, &org).replace(&token)?;
                 done.token_copies += 1;
             }
+            for mut row in all::<TotpRow>(tx)? {
+                row.sealed = totp::rewrap(&old, &new, &row)?;
+                let org = row.org.clone();
+                Org::of(tx, &org).replace(&row)?;
+                done.totp_secrets += 1;
+            }
             let check = SealedAs { org: &cloud, id: "check", usage: "check", algorithm: "none" };
             row.master_check = new.seal(CHECK, &check);
             let was = std::mem::replace(&mut row.master_id, new.id().to_owned());
             let mut ours = Org::of(tx, &cloud);
             ours.replace(&row)?;
             let event = NewEvent::new(&actor, "key.rewrap", new.id()).with("was", was);
-            ours.audit(event.with("keys", done.keys).with("token_copies", done.token_copies));
+            let event = event.with("keys", done.keys).with("token_copies", done.token_copies);
+            ours.audit(event.with("totp_secrets", done.totp_secrets));
             Ok(done)
         })
         .await

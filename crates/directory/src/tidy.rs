@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::credentials::attempts::{FORGOTTEN_AFTER, KNOWN_FOR};
+use crate::credentials::records::{KnownBrowser, SignInFailure};
 use crate::query::Filter;
 use crate::records::{AccessToken, ConsumedNonce, IdempotentAnswer, RefusalCount, RevealFailure};
 use crate::store::{StoreError, WriteTx};
@@ -30,7 +32,9 @@ impl Directory {
             before::<IdempotentAnswer>(tx, IdempotentAnswer::expires_at.name, now)?;
             before::<AccessToken>(tx, AccessToken::expires_at.name, now.minus(MARGIN))?;
             before::<RefusalCount>(tx, RefusalCount::at.name, now.minus(REFUSALS))?;
-            before::<RevealFailure>(tx, RevealFailure::at.name, now.minus(REVEALS))
+            before::<RevealFailure>(tx, RevealFailure::at.name, now.minus(REVEALS))?;
+            before::<SignInFailure>(tx, SignInFailure::last_at.name, now.minus(FORGOTTEN_AFTER))?;
+            before::<KnownBrowser>(tx, KnownBrowser::last_used_at.name, now.minus(KNOWN_FOR))
         })
         .await?;
         Ok(())

@@ -202,6 +202,18 @@ values! {
         EcdsaP256 = "ecdsa-p256",
     }
 
+    /// How a person signs in interactively.
+    pub enum SignInMethod {
+        /// A key of an authenticator, with the person's presence and verification.
+        Passkey = "passkey",
+        /// A password.
+        Password = "password",
+        /// A code of an authenticator, after the password.
+        Totp = "totp",
+        /// One of the codes for a lost authenticator, after the password.
+        RecoveryCode = "recovery_code",
+    }
+
     /// What an API client may do. Writing does not include reading.
     pub enum Scope {
         /// See the organization.

@@ -38,13 +38,15 @@ pub fn command(new_file: &Path, typed: &Typed, output: Output) -> Result<()> {
     if output.json {
         output.document(&json!({
             "master_key": id, "was": was, "file": new_file, "keys": done.keys, "token_copies": done.token_copies,
+            "totp_secrets": done.totp_secrets,
         }));
         return Ok(());
     }
     output.text(&format!(
-        "sealed {} keys and {} token copies with the master key {id}, {}\n",
+        "sealed {} keys, {} token copies and {} secrets of authenticators with the master key {id}, {}\n",
         done.keys,
         done.token_copies,
+        done.totp_secrets,
         new_file.display()
     ));
     output.say(&format!(

@@ -8,8 +8,11 @@ use crate::sql::Dialect;
 /// The number of the newest migration. A store with a larger one is of a newer version of the program and is not opened.
 pub const SCHEMA: u64 = MIGRATIONS.len() as u64;
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_start.sql"), include_str!("../migrations/0002_clock_look.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_start.sql"),
+    include_str!("../migrations/0002_clock_look.sql"),
+    include_str!("../migrations/0003_credentials.sql"),
+];
 
 /// The statements of every migration after this number, in order, each with its number.
 pub(crate) fn after(schema: u64, dialect: Dialect) -> impl Iterator<Item = (u64, String)> {

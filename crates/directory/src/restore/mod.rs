@@ -13,6 +13,8 @@ use serde::Serialize;
 
 use crate::audit::export::Export;
 use crate::audit::{Actor, NewEvent};
+use crate::credentials::records::{RecoveryCodeRow, TotpRow};
+use crate::credentials::totp;
 use crate::device::state::end_sessions;
 use crate::directory::write_to;
 use crate::id::OrgId;
@@ -36,6 +38,8 @@ pub struct OutOfForce {
     pub one_time_codes: u64,
     /// API clients that were active.
     pub api_clients: u64,
+    /// Recovery codes: one that was used since the backup would be good again.
+    pub recovery_codes: u64,
     /// Sessions that had not ended.
     pub sessions: u64,
 }
@@ -62,6 +66,7 @@ pub async fn begin(store: &Arc<dyn Store>, actor: &Actor, taken_at: Timestamp) -
             out.device_tokens += one.device_tokens;
             out.one_time_codes += one.one_time_codes;
             out.api_clients += one.api_clients;
+            out.recovery_codes += one.recovery_codes;
             out.sessions += one.sessions;
         }
         Ok(out)
@@ -85,7 +90,10 @@ fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfFor
     let active = ApiClient::state.eq(&ClientState::Active);
     let api_clients = ours.update::<ApiClient>(active, &[ApiClient::state.set(&ClientState::Disabled)])?;
     ours.delete::<AccessToken>(Filter::all())?;
-    Ok(OutOfForce { device_tokens, one_time_codes, api_clients, sessions })
+    let recovery_codes = ours.delete::<RecoveryCodeRow>(Filter::all())?;
+    // A code of an authenticator that was used since the backup is not good again.
+    ours.update::<TotpRow>(Filter::all(), &[TotpRow::last_step.set(&totp::last_step(now))])?;
+    Ok(OutOfForce { device_tokens, one_time_codes, api_clients, recovery_codes, sessions })
 }
 
 impl Directory {

@@ -16,7 +16,7 @@ use crate::store::WriteTx;
 use crate::time::Timestamp;
 use crate::value::Json;
 use crate::values::{UserSource, UserStatus};
-use crate::{Directory, Error, Intent, Result};
+use crate::{Directory, Error, Intent, Result, credentials};
 
 /// A user who was just made, with nothing known yet.
 pub(crate) fn bare(org: &OrgId, name: &LoginName, source: UserSource, now: Timestamp) -> User {
@@ -162,6 +162,7 @@ impl Directory {
             let bindings = ours.update::<Binding>(live().and(Binding::user_id.eq(&row.id)), &over)?;
             ours.delete::<Membership>(Membership::user_id.eq(&row.id))?;
             ours.delete::<OneTimeCode>(OneTimeCode::user_id.eq(&row.id).and(OneTimeCode::used_at.is_null()))?;
+            credentials::forget(tx, &row)?;
             Ok((view(tx, row)?, sessions, bindings))
         })
         .await

@@ -14,4 +14,5 @@ mod matrix;
 mod renewing;
 mod replaying;
 mod restoring;
+mod signing_in;
 mod world;

@@ -197,10 +197,10 @@ fn tell(output: Output, data: &DataDir, manifest: &Manifest, out: OutOfForce, fi
         }));
         return;
     }
-    let OutOfForce { device_tokens, one_time_codes, api_clients, sessions } = out;
+    let OutOfForce { device_tokens, one_time_codes, api_clients, recovery_codes, sessions } = out;
     output.text(&format!("restored {} as it was at {}\n", data.path().display(), manifest.taken_at));
     output.say(&format!(
-        "out of force: {device_tokens} device tokens, {one_time_codes} one-time codes, {api_clients} API clients, {sessions} sessions"
+        "out of force: {device_tokens} device tokens, {one_time_codes} one-time codes, {api_clients} API clients, {recovery_codes} recovery codes, {sessions} sessions"
     ));
     let file = file.display();
     if missing {

@@ -1,0 +1,97 @@
+//! What a person has proven so far, and what that is worth.
+//!
+//! Owns the evidence level of interactive sign-in. Must not know how each factor is proven.
+
+use latchkey_wire::Level;
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+use crate::values::SignInMethod;
+
+/// One thing that was proven. Travels under the server's seal; its member names are short for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Factor {
+    /// A passkey, with the person's presence and verification.
+    #[serde(rename = "k")]
+    Passkey {
+        /// Which one.
+        #[serde(rename = "i")]
+        id: String,
+    },
+    /// The password that was set then.
+    #[serde(rename = "p")]
+    Password {
+        /// When it was set.
+        #[serde(rename = "s")]
+        set_at: Timestamp,
+    },
+    /// A recovery code, which is used up.
+    #[serde(rename = "r")]
+    RecoveryCode,
+    /// A code of an authenticator.
+    #[serde(rename = "t")]
+    Totp {
+        /// Which one.
+        #[serde(rename = "i")]
+        id: String,
+    },
+}
+
+impl Factor {
+    /// The method.
+    #[must_use]
+    pub const fn method(&self) -> SignInMethod {
+        match self {
+            Self::Passkey { .. } => SignInMethod::Passkey,
+            Self::Password { .. } => SignInMethod::Password,
+            Self::RecoveryCode => SignInMethod::RecoveryCode,
+            Self::Totp { .. } => SignInMethod::Totp,
+        }
+    }
+}
+
+/// The evidence level of these methods together: a password alone is no more than somebody known; with a second factor it is worth a claim
+/// that somebody else signed; a passkey is the person, present. `None` if they do not sign anybody in.
+#[must_use]
+pub fn level(methods: &[SignInMethod]) -> Option<Level> {
+    use SignInMethod::{Passkey, Password, RecoveryCode, Totp};
+    let has = |method| methods.contains(&method);
+    if has(Passkey) {
+        return Some(Level::Present);
+    }
+    if !has(Password) {
+        return None;
+    }
+    Some(if has(Totp) || has(RecoveryCode) { Level::MdmSigned } else { Level::KnownUser })
+}
+
+#[cfg(test)]
+mod tests {
+    use SignInMethod::{Passkey, Password, RecoveryCode, Totp};
+
+    use super::*;
+
+    #[test]
+    fn r10_the_level_of_each_way() {
+        for (methods, expected) in [
+            (&[Passkey][..], Some(Level::Present)),
+            (&[Password], Some(Level::KnownUser)),
+            (&[Password, Totp], Some(Level::MdmSigned)),
+            (&[Password, RecoveryCode], Some(Level::MdmSigned)),
+            (&[Password, Passkey], Some(Level::Present)),
+            (&[], None),
+            (&[Totp], None),
+            (&[RecoveryCode, Totp], None),
+        ] {
+            assert_eq!(level(methods), expected, "{methods:?}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_short_under_the_seal() {
+        let password = Factor::Password { set_at: Timestamp::from_seconds(1_795_000_000) };
+        let text = serde_json::to_string(&[password.clone(), Factor::RecoveryCode]).unwrap();
+        assert!(text.len() < 80, "{text}");
+        assert_eq!(serde_json::from_str::<Vec<Factor>>(&text).unwrap(), [password, Factor::RecoveryCode]);
+    }
+}

@@ -1,0 +1,213 @@
+//! A person's ways to sign in: password, authenticator, recovery codes, passkeys.
+//!
+//! Owns their records, what a new one must be, how one is tried, and what was proven by it. Having one makes a user *taken*. Must not know
+//! pages, cookies or WebAuthn: a passkey is a text here, and its signature was checked by the caller.
+
+pub mod attempts;
+pub mod factor;
+pub mod passkey;
+pub mod password;
+pub mod policy;
+pub mod records;
+pub mod recovery;
+pub mod totp;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub use attempts::{BrowserSecret, Guesser};
+pub use factor::Factor;
+pub use passkey::{NewPasskey, PasskeyView, StoredPasskey};
+pub use password::{NewPassword, PasswordRules, PasswordTry, Tried};
+pub use policy::{NewSignInPolicy, SignInPolicyView};
+pub use recovery::RecoveryCodes;
+pub use totp::{TotpSetup, TotpView};
+
+use crate::audit::NewEvent;
+use crate::id::OrgId;
+use crate::records::User;
+use crate::scope::Org;
+use crate::store::{StoreError, Tx, WriteTx};
+use crate::time::Timestamp;
+use crate::users::find_user;
+use crate::values::{SignInMethod, UserStatus};
+use crate::{Directory, Error, Intent, Result};
+
+use records::{KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, TotpRow};
+
+/// The longest name of a passkey or an authenticator, characters.
+const LONGEST_NAME: usize = 64;
+
+/// What a person signs in with, as callers see it. Nothing in it opens anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CredentialsView {
+    /// The passkeys, oldest first.
+    pub passkeys: Vec<PasskeyView>,
+    /// When the password was set, if there is one.
+    #[schema(value_type = Option<String>)]
+    pub password_set_at: Option<Timestamp>,
+    /// The authenticators, oldest first.
+    pub totp: Vec<TotpView>,
+    /// How many recovery codes are left.
+    pub recovery_codes: u64,
+}
+
+impl CredentialsView {
+    /// Of a user.
+    pub(crate) fn of<T: Tx + ?Sized>(tx: &mut T, user: &User) -> Result<Self, StoreError> {
+        let mut ours = Org::of(tx, &user.org);
+        let totp = ours.find::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
+        let passkeys = ours.find::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
+        Ok(Self {
+            passkeys: passkeys.into_iter().map(Into::into).collect(),
+            password_set_at: ours.get::<PasswordRow>(&user.id)?.map(|row| row.set_at),
+            totp: totp.into_iter().filter(|row| row.confirmed_at.is_some()).map(Into::into).collect(),
+            recovery_codes: ours.count::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?,
+        })
+    }
+
+    /// Whether the person can sign in interactively: as an administrator, who needs more than a password, or at all.
+    #[must_use]
+    pub fn suffice(&self, policy: &SignInPolicyView, administrator: bool) -> bool {
+        let passkey = !self.passkeys.is_empty() && policy.allows(SignInMethod::Passkey);
+        let password = self.password_set_at.is_some() && policy.allows(SignInMethod::Password);
+        let second = !self.totp.is_empty() && policy.allows(SignInMethod::Totp);
+        passkey || password && (second || !administrator)
+    }
+}
+
+/// What was taken away from a user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RemovedCredentials {
+    /// Passkeys.
+    pub passkeys: u64,
+    /// Passwords: one or none.
+    pub passwords: u64,
+    /// Authenticators.
+    pub totp: u64,
+    /// Recovery codes.
+    pub recovery_codes: u64,
+}
+
+impl Directory {
+    /// What a user signs in with.
+    pub async fn credentials(&self, org: &OrgId, user: &str) -> Result<CredentialsView> {
+        let (org, user) = (org.clone(), user.to_owned());
+        self.read(move |tx| {
+            let user = find_user(tx, &org, &user)?;
+            Ok(CredentialsView::of(tx, &user)?)
+        })
+        .await
+    }
+
+    /// Takes these ways to sign in away from a user: a help desk's answer to a lost phone. Recovery codes go with the authenticators that they
+    /// stand in for.
+    pub async fn reset_credentials(
+        &self,
+        intent: &Intent,
+        org: &OrgId,
+        user: &str,
+        kinds: &[SignInMethod],
+    ) -> Result<RemovedCredentials> {
+        let (intent, org, user, kinds) = (intent.clone(), org.clone(), user.to_owned(), kinds.to_vec());
+        self.change(intent.dry_run, move |tx| {
+            let user = find_user(tx, &org, &user)?;
+            let mut ours = Org::of(tx, &org);
+            let mut gone = RemovedCredentials::default();
+            for kind in SignInMethod::ALL.iter().filter(|kind| kinds.contains(kind)) {
+                match kind {
+                    SignInMethod::Passkey => {
+                        gone.passkeys = ours.delete::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
+                    }
+                    SignInMethod::Password => {
+                        gone.passwords = ours.delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
+                    }
+                    SignInMethod::Totp => gone.totp = ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?,
+                    SignInMethod::RecoveryCode => {}
+                }
+                if matches!(kind, SignInMethod::Totp | SignInMethod::RecoveryCode) {
+                    gone.recovery_codes += ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
+                }
+            }
+            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys);
+            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords);
+            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp);
+            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes);
+            Ok(gone)
+        })
+        .await
+    }
+}
+
+/// Everything a user who is deleted could sign in with.
+pub(crate) fn forget(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError> {
+    let mut ours = Org::of(tx, &user.org);
+    ours.delete::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
+    ours.delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
+    ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
+    ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
+    ours.delete::<KnownBrowser>(KnownBrowser::user_id.eq(&user.id))?;
+    Ok(())
+}
+
+/// The user, who gets a way to sign in now and is taken from then on.
+fn taken(tx: &mut dyn WriteTx, org: &OrgId, which: &str) -> Result<User> {
+    let mut user = find_user(tx, org, which)?;
+    if user.status != UserStatus::Active {
+        let detail = format!("{} is {}", user.login_name, user.status);
+        return Err(Error::state(detail, format!("latchkey user enable {}", user.login_name)));
+    }
+    if user.taken_at.is_none() {
+        user.taken_at = Some(tx.now());
+        Org::of(tx, org).update::<User>(User::id.eq(&user.id), &[User::taken_at.set(&user.taken_at)])?;
+    }
+    Ok(user)
+}
+
+/// Notes in the audit log that so many of a kind were taken away; none is nothing to note.
+fn removed(tx: &mut dyn WriteTx, intent: &Intent, user: &User, kind: SignInMethod, count: u64) {
+    if count > 0 {
+        let event = NewEvent::new(&intent.actor, "credential.remove", user.id.clone());
+        tx.audit(&user.org, event.with("kind", kind).with("count", count).with("login_name", &user.login_name));
+    }
+}
+
+/// What a person calls a passkey or an authenticator.
+fn name(text: &str) -> Result<String> {
+    let text = text.trim();
+    let length = text.chars().count();
+    if (1..=LONGEST_NAME).contains(&length) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(Error::field("/name", format!("a name has 1 to {LONGEST_NAME} characters")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_administrator_needs_more_than_a_password() {
+        let at = Timestamp::from_seconds(1);
+        let totp = TotpView { id: "t".into(), name: "phone".into(), created_at: at, last_used_at: None };
+        let passkey = PasskeyView { id: "k".into(), name: "key".into(), created_at: at, last_used_at: None };
+        let none = CredentialsView { passkeys: vec![], password_set_at: None, totp: vec![], recovery_codes: 10 };
+        let password = CredentialsView { password_set_at: Some(at), ..none.clone() };
+        let both = CredentialsView { totp: vec![totp.clone()], ..password.clone() };
+        let codes = CredentialsView { totp: vec![totp], ..none.clone() };
+        let key = CredentialsView { passkeys: vec![passkey], ..none.clone() };
+        let policy = SignInPolicyView::default();
+        for (view, person, administrator) in [
+            (&none, false, false),
+            (&password, true, false),
+            (&both, true, true),
+            (&codes, false, false),
+            (&key, true, true),
+        ] {
+            assert_eq!((view.suffice(&policy, false), view.suffice(&policy, true)), (person, administrator));
+        }
+        let no_keys = SignInPolicyView { methods: vec![SignInMethod::Password], ..policy };
+        assert!(!key.suffice(&no_keys, false) && !both.suffice(&no_keys, true));
+    }
+}
