@@ -5,6 +5,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::access::holding::{held_by_group, keeping_an_owner};
+use crate::access::may_join;
 use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
 use crate::orgs::display_name;
@@ -171,6 +173,13 @@ impl Directory {
                     "take the entitlement away first: latchkey service set NAME --entitle …",
                 ));
             }
+            if let Some(role) = held_by_group(tx, &org, &row.id)?.roles.first() {
+                return Err(Error::state(
+                    format!("the group {} has the role {role}", row.name),
+                    format!("take it away first: latchkey role take {role} --group {}", row.id),
+                ));
+            }
+            let mut ours = Org::of(tx, &org);
             let tokens: Vec<DeviceToken> = ours.find(DeviceToken::state.eq(&TokenState::Active))?;
             if let Some(token) =
                 tokens.iter().find(|token| token.expires_at > now && token.jit_groups.contains(&row.id))
@@ -230,6 +239,7 @@ impl Directory {
             if user.status == UserStatus::Deleted {
                 return Err(Error::state("the user is deleted", "make a new one: latchkey user create LOGIN"));
             }
+            may_join(tx, &intent, &org, std::slice::from_ref(&group.id))?;
             let row =
                 Membership { org: org.clone(), group_id: group.id.clone(), user_id: user.id.clone(), created_at: now };
             let mut ours = Org::of(tx, &org);
@@ -248,12 +258,17 @@ impl Directory {
         self.change(intent.dry_run, move |tx| {
             let group = find_group(tx, &org, &which)?;
             let user = find_user(tx, &org, &user)?;
-            let mut ours = Org::of(tx, &org);
-            let this = Membership::group_id.eq(&group.id).and(Membership::user_id.eq(&user.id));
-            if ours.delete::<Membership>(this)? > 0 {
-                let event = NewEvent::new(&intent.actor, "group.leave", group.id.clone());
-                ours.audit(event.with("name", &group.name).with("user", &user.id).with("login_name", &user.login_name));
-            }
+            may_join(tx, &intent, &org, std::slice::from_ref(&group.id))?;
+            keeping_an_owner(tx, &org, |tx| {
+                let mut ours = Org::of(tx, &org);
+                let this = Membership::group_id.eq(&group.id).and(Membership::user_id.eq(&user.id));
+                if ours.delete::<Membership>(this)? > 0 {
+                    let event = NewEvent::new(&intent.actor, "group.leave", group.id.clone());
+                    let event = event.with("name", &group.name).with("user", &user.id);
+                    ours.audit(event.with("login_name", &user.login_name));
+                }
+                Ok(())
+            })?;
             view(tx, group)
         })
         .await

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use crate::access::MayGive;
 use crate::audit::Actor;
 use crate::store::{StoreError, WriteTx};
 use crate::{Directory, Error, Result};
@@ -20,13 +21,15 @@ pub struct Intent {
     pub dry_run: bool,
     /// On which versions of the thing only.
     pub condition: Condition,
+    /// The rights that whoever changes something has to give away.
+    pub may_give: MayGive,
 }
 
 impl Intent {
-    /// Do it, whatever the version.
+    /// Do it, whatever the version. Whoever is neither the operator nor the product itself has no rights to give away until they are named.
     #[must_use]
     pub fn of(actor: &Actor) -> Self {
-        Self { actor: actor.clone(), dry_run: false, condition: Condition::None }
+        Self { actor: actor.clone(), dry_run: false, condition: Condition::None, may_give: MayGive::of(actor) }
     }
 }
 

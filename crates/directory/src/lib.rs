@@ -5,6 +5,7 @@
 //!
 //! **Must not know** SQL, HTTP or XML. Time, randomness and the network are parameters.
 
+pub mod access;
 pub mod audit;
 pub mod clients;
 pub mod clock;

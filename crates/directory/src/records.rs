@@ -607,6 +607,7 @@ record! {
 
 /// Every table, in an order in which they can be created.
 pub const TABLES: &[&crate::table::Table] = {
+    use crate::access::records::{BrowserSession, CustomRole, RoleAssignment, SetupLink};
     use crate::audit::{AuditChain, AuditEvent, Checkpoint};
     use crate::credentials::records::{
         KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
@@ -644,6 +645,10 @@ pub const TABLES: &[&crate::table::Table] = {
         <SignInFailure as R>::TABLE,
         <KnownBrowser as R>::TABLE,
         <SignInPolicy as R>::TABLE,
+        <CustomRole as R>::TABLE,
+        <RoleAssignment as R>::TABLE,
+        <BrowserSession as R>::TABLE,
+        <SetupLink as R>::TABLE,
         <AuditEvent as R>::TABLE,
         <AuditChain as R>::TABLE,
         <Checkpoint as R>::TABLE,

@@ -1,10 +1,12 @@
-//! Sessions: who is signed in where.
+//! Sessions at services: who is signed in where.
 //!
-//! Owns listing and ending them. Must not know how a session begins: that is the grant.
+//! Owns listing and ending them; who is signed out of all services is signed out of the portals too (`access`). Must not know how a session begins: that is the grant.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::access::end_browser_sessions;
+use crate::access::records::BrowserSession;
 use crate::audit::NewEvent;
 use crate::device::state::{end_sessions, sessions_of};
 use crate::id::OrgId;
@@ -69,16 +71,29 @@ impl SessionFilter {
         self.user.is_empty() && self.device.is_empty() && self.service.is_empty()
     }
 
+    /// The browser sessions that fit; none where a device or a service is asked for, since they have neither.
+    fn of_browsers<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Option<Filter>> {
+        if !self.device.is_empty() || !self.service.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(if self.user.is_empty() { Filter::all() } else { BrowserSession::user_id.one_of(&self.users(ours)?) }))
+    }
+
+    /// The ids of the users.
+    fn users<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for which in &self.user {
+            let named = User::login_name.eq(&which.to_lowercase()).or(User::id.eq(which));
+            ids.extend(ours.find::<User>(named)?.into_iter().map(|user| user.id));
+        }
+        Ok(ids)
+    }
+
     /// Sessions that stand now and fit.
     fn filter<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>, now: Timestamp) -> Result<Filter> {
         let mut all = vec![Session::ended_at.is_null(), Session::expires_at.at_least(&now)];
         if !self.user.is_empty() {
-            let mut ids = Vec::new();
-            for which in &self.user {
-                let named = User::login_name.eq(&which.to_lowercase()).or(User::id.eq(which));
-                ids.extend(ours.find::<User>(named)?.into_iter().map(|user| user.id));
-            }
-            all.push(Session::user_id.one_of(&ids));
+            all.push(Session::user_id.one_of(&self.users(ours)?));
         }
         if !self.device.is_empty() {
             all.push(sessions_of(ours, &self.device)?);
@@ -167,7 +182,10 @@ impl Directory {
         self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let selected = filter.filter(&mut Org::of(tx, &org), now)?;
-            let ended = end_sessions(tx, &org, selected, "administrator")?;
+            let mut ended = end_sessions(tx, &org, selected, "administrator")?;
+            if let Some(browsers) = filter.of_browsers(&mut Org::of(tx, &org))? {
+                ended += end_browser_sessions(tx, &org, browsers, "administrator")?;
+            }
             if ended > 0 {
                 let event = NewEvent::new(&intent.actor, "session.end", "*").with("count", ended);
                 let event = event.with("user", &filter.user).with("device", &filter.device);

@@ -264,7 +264,63 @@ values! {
         ApiClientsRead = "api-clients:read",
         /// Change them: in effect every right there is.
         ApiClientsWrite = "api-clients:write",
+        /// See roles and who has them.
+        RolesRead = "roles:read",
+        /// Change them, within one's own rights.
+        RolesWrite = "roles:write",
         /// Read the audit log.
         AuditRead = "audit:read",
+    }
+
+    /// What a right is about: the nouns of the scopes.
+    pub enum Module {
+        /// The organization's settings.
+        Organization = "organization",
+        /// Domains.
+        Domains = "domains",
+        /// Device tokens.
+        Tokens = "tokens",
+        /// The device token policy.
+        Policy = "policy",
+        /// Users and how they sign in.
+        Users = "users",
+        /// Groups.
+        Groups = "groups",
+        /// Devices and bindings.
+        Devices = "devices",
+        /// One-time codes.
+        Codes = "codes",
+        /// Services and who may use them.
+        Services = "services",
+        /// Sessions.
+        Sessions = "sessions",
+        /// Keys.
+        Keys = "keys",
+        /// API clients.
+        ApiClients = "api-clients",
+        /// Roles and who has them.
+        Roles = "roles",
+        /// The audit log.
+        Audit = "audit",
+    }
+
+    /// How much of a module a role opens. Of several roles the highest counts.
+    pub enum Access {
+        /// Nothing.
+        None = "none",
+        /// Seeing it, with names of persons, addresses, serial numbers and host names masked.
+        Restricted = "restricted",
+        /// Seeing it.
+        View = "view",
+        /// Seeing and changing it.
+        Full = "full",
+    }
+
+    /// Who can have a role.
+    pub enum HolderKind {
+        /// One user.
+        User = "user",
+        /// The members of a group.
+        Group = "group",
     }
 }

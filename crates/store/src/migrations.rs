@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_start.sql"),
     include_str!("../migrations/0002_clock_look.sql"),
     include_str!("../migrations/0003_credentials.sql"),
+    include_str!("../migrations/0004_access.sql"),
 ];
 
 /// The statements of every migration after this number, in order, each with its number.

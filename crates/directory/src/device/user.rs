@@ -6,6 +6,8 @@
 use latchkey_wire::{BindingState, Code, Level, TokenId};
 
 use super::domains::{Closed, Policy};
+use crate::access::has_role;
+use crate::access::holding::{groups_of, held_by_group};
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
 use crate::names::LoginName;
@@ -198,21 +200,17 @@ fn may_be_created(
     Ok(())
 }
 
-/// Whether the user is protected: marked so, or a member of a protected group.
+/// Whether the user is protected: marked so, a member of a protected group, or somebody with a role, in person or by a group.
 pub fn is_protected(tx: &mut dyn WriteTx, user: &User) -> Result<bool, StoreError> {
     if user.protected {
         return Ok(true);
     }
-    let mut ours = Org::of(tx, &user.org);
-    let groups: Vec<String> = ours
-        .find::<Membership>(Membership::user_id.eq(&user.id))?
-        .into_iter()
-        .map(|membership| membership.group_id)
-        .collect();
-    if groups.is_empty() {
-        return Ok(false);
+    let groups = groups_of(tx, &user.org, &user.id)?;
+    let marked = Group::id.one_of(&groups).and(Group::protected.eq(&true));
+    if !groups.is_empty() && Org::of(tx, &user.org).any::<Group>(marked)? {
+        return Ok(true);
     }
-    ours.any::<Group>(Group::id.one_of(&groups).and(Group::protected.eq(&true)))
+    has_role(tx, &user.org, &user.id, groups)
 }
 
 impl Judged {
@@ -271,8 +269,16 @@ fn create(tx: &mut dyn WriteTx, org: &OrgId, name: &LoginName, terms: &Ceiling, 
     let mut ours = Org::of(tx, org);
     ours.add(&user)?;
     // A group that was deleted since the token was made is not made again.
-    let groups =
+    let named =
         if terms.jit_groups.is_empty() { Vec::new() } else { ours.find::<Group>(Group::id.one_of(&terms.jit_groups))? };
+    // No token makes an administrator, whatever became of a group since.
+    let mut groups = Vec::new();
+    for group in named {
+        if held_by_group(tx, org, &group.id)?.roles.is_empty() {
+            groups.push(group);
+        }
+    }
+    let mut ours = Org::of(tx, org);
     for group in &groups {
         ours.add(&Membership {
             org: org.clone(),

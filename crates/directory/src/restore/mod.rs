@@ -5,12 +5,15 @@
 
 mod limits;
 mod replay;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::access::end_browser_sessions;
+use crate::access::records::SetupLink;
 use crate::audit::export::Export;
 use crate::audit::{Actor, NewEvent};
 use crate::credentials::records::{RecoveryCodeRow, TotpRow};
@@ -75,7 +78,7 @@ pub async fn begin(store: &Arc<dyn Store>, actor: &Actor, taken_at: Timestamp) -
 }
 
 fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfForce> {
-    let sessions = end_sessions(tx, org, Filter::all(), WHY)?;
+    let sessions = end_sessions(tx, org, Filter::all(), WHY)? + end_browser_sessions(tx, org, Filter::all(), WHY)?;
     let mut ours = Org::of(tx, org);
     let device_tokens = ours.update::<DeviceToken>(
         DeviceToken::state.eq(&TokenState::Active),
@@ -93,6 +96,7 @@ fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfFor
     let recovery_codes = ours.delete::<RecoveryCodeRow>(Filter::all())?;
     // A code of an authenticator that was used since the backup is not good again.
     ours.update::<TotpRow>(Filter::all(), &[TotpRow::last_step.set(&totp::last_step(now))])?;
+    ours.delete::<SetupLink>(Filter::all())?;
     Ok(OutOfForce { device_tokens, one_time_codes, api_clients, recovery_codes, sessions })
 }
 

@@ -12,6 +12,8 @@ use serde_json::Value as JsonValue;
 use super::Confirmed;
 use super::limits::Before;
 use crate::Result;
+use crate::access::assignments::forget;
+use crate::access::records::RoleAssignment;
 use crate::audit::export::{Export, ExportedEvent};
 use crate::audit::{Actor, AuditChain, NewEvent};
 use crate::device::state::{self, end_sessions, live};
@@ -23,6 +25,7 @@ use crate::records::{
 };
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
+use crate::users::end_all_sessions;
 use crate::values::{KeyState, TokenState, UserStatus};
 
 /// Why something is in its state.
@@ -71,6 +74,7 @@ pub(super) fn replay(
             suspended: BTreeMap::new(),
             users: Vec::new(),
             members: Vec::new(),
+            roles: Vec::new(),
             before: Before::default(),
         };
         for event in events.into_iter().filter(|event| !event.refused) {
@@ -125,6 +129,8 @@ pub(super) struct Step<'a> {
     users: Vec<String>,
     /// Memberships that this replay took away.
     members: Vec<Membership>,
+    /// Roles that this replay took.
+    pub(super) roles: Vec<RoleAssignment>,
     /// What the backup says of limits that this replay drew closer.
     pub(super) before: Before,
 }
@@ -157,6 +163,9 @@ impl Step<'_> {
             "service.entitle" => self.entitle(event)?,
             "api-client.delete" => self.client(event)?,
             "key.activate" | "key.retire" => self.key(event)?,
+            "role.take" | "role.give" => self.role_holder(event)?,
+            "role.set" => self.role_set(event)?,
+            "role.delete" => self.role_deleted(event)?,
             // The restore did more than these.
             "token.disable" | "api-client.disable" | "session.end" => Done::Already,
             _ => Done::Passed,
@@ -337,10 +346,11 @@ impl Step<'_> {
                 ours.replace(&user)?;
                 ours.update::<Binding>(live().and(Binding::user_id.eq(&user.id)), &over)?;
                 ours.delete::<Membership>(Membership::user_id.eq(&user.id))?;
+                forget(self.tx, self.org, &user.id)?;
                 self.audit("user.delete", event);
             }
         }
-        end_sessions(self.tx, self.org, Session::user_id.eq(&user.id), WHY)?;
+        end_all_sessions(self.tx, &user, WHY)?;
         Ok(Done::Applied)
     }
 
@@ -383,6 +393,7 @@ impl Step<'_> {
         }
         ours.delete::<Membership>(Membership::group_id.eq(&event.target))?;
         ours.delete::<Entitlement>(Entitlement::subject.eq(&event.target))?;
+        forget(self.tx, self.org, &event.target)?;
         self.audit("group.delete", event);
         Ok(Done::Applied)
     }

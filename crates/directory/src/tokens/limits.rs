@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::GroupNames;
 use crate::FieldProblem;
+use crate::access::holding::held_by_group;
 use crate::id::OrgId;
 use crate::orgs::display_name;
 use crate::patch::Patch;
@@ -327,7 +328,13 @@ fn group_ids<T: Tx + ?Sized>(
     let mut ids = Vec::new();
     for (at, which) in groups.iter().enumerate() {
         match names.id(which) {
-            Some(id) => ids.push(id.to_owned()),
+            Some(id) => match held_by_group(tx, org, id)?.roles.first() {
+                None => ids.push(id.to_owned()),
+                Some(role) => wrong.push(FieldProblem::invalid(
+                    format!("/jit_groups/{at}"),
+                    format!("the group {which} has the role {role}: whoever holds the token would have it"),
+                )),
+            },
             None => wrong.push(FieldProblem::invalid(
                 format!("/jit_groups/{at}"),
                 format!("there is no group {which}: latchkey group create {which}"),

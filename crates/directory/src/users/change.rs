@@ -6,6 +6,10 @@ use latchkey_wire::BindingState;
 
 use super::profile::{join, login_name};
 use super::{NewUser, UserPatch, UserView, find_user, view};
+use crate::access::assignments::forget;
+use crate::access::holding::keeping_an_owner;
+use crate::access::records::BrowserSession;
+use crate::access::{end_browser_sessions, may_change_user};
 use crate::audit::NewEvent;
 use crate::device::state::{end_sessions, live};
 use crate::id::{OrgId, new_id};
@@ -41,13 +45,14 @@ pub(crate) fn bare(org: &OrgId, name: &LoginName, source: UserSource, now: Times
     }
 }
 
-/// The user, if the condition holds.
+/// The user, if the condition holds and whoever changes it has no fewer rights.
 fn wanted(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, which: &str) -> Result<User> {
     let row = find_user(tx, org, which)?;
     intent.condition.check("user", &view(tx, row.clone())?)?;
     if row.status == UserStatus::Deleted {
         return Err(Error::state("the user is deleted", "make a new one: latchkey user create LOGIN"));
     }
+    may_change_user(tx, intent, org, &row.id)?;
     Ok(row)
 }
 
@@ -57,6 +62,12 @@ fn save(tx: &mut dyn WriteTx, row: &mut User, event: NewEvent) -> Result<()> {
     ours.replace(row)?;
     ours.audit(event.with("login_name", &row.login_name));
     Ok(())
+}
+
+/// Ends the user's sessions at services and in browsers. Answers how many those were.
+pub(crate) fn end_all_sessions(tx: &mut dyn WriteTx, user: &User, why: &str) -> Result<u64> {
+    let services = end_sessions(tx, &user.org, Session::user_id.eq(&user.id), why)?;
+    Ok(services + end_browser_sessions(tx, &user.org, BrowserSession::user_id.eq(&user.id), why)?)
 }
 
 impl Directory {
@@ -82,7 +93,7 @@ impl Directory {
             }
             ours.add(&row)?;
             ours.audit(NewEvent::new(&intent.actor, "user.create", row.id.clone()).with("login_name", &row.login_name));
-            join(tx, &intent.actor, &row, &groups.unwrap_or_default())?;
+            join(tx, &intent, &row, &groups.unwrap_or_default())?;
             view(tx, row)
         })
         .await
@@ -100,7 +111,7 @@ impl Directory {
                 return Err(Error::Invalid(wrong));
             }
             if let Some(groups) = groups {
-                join(tx, &intent.actor, &row, &groups)?;
+                keeping_an_owner(tx, &org, |tx| join(tx, &intent, &row, &groups))?;
             }
             let event = NewEvent::new(&intent.actor, "user.set", row.id.clone()).with("protected", row.protected);
             save(tx, &mut row, event)?;
@@ -119,8 +130,8 @@ impl Directory {
             }
             row.status = UserStatus::Disabled;
             let event = NewEvent::new(&intent.actor, "user.disable", row.id.clone());
-            save(tx, &mut row, event)?;
-            let ended = end_sessions(tx, &org, Session::user_id.eq(&row.id), "user disabled")?;
+            keeping_an_owner(tx, &org, |tx| save(tx, &mut row, event))?;
+            let ended = end_all_sessions(tx, &row, "user disabled")?;
             Ok((view(tx, row)?, ended))
         })
         .await
@@ -151,8 +162,9 @@ impl Directory {
             row.deleted_at = Some(now);
             row.login_key = row.id.clone();
             let event = NewEvent::new(&intent.actor, "user.delete", row.id.clone());
-            save(tx, &mut row, event)?;
-            let sessions = end_sessions(tx, &org, Session::user_id.eq(&row.id), "user deleted")?;
+            keeping_an_owner(tx, &org, |tx| save(tx, &mut row, event))?;
+            forget(tx, &org, &row.id)?;
+            let sessions = end_all_sessions(tx, &row, "user deleted")?;
             let mut ours = Org::of(tx, &org);
             let over = [
                 Binding::state.set(&BindingState::Ended),

@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 use super::profile::{join, login_name};
 use super::{UserPatch, bare, deleted_lately};
+use crate::access::holding::keeping_an_owner;
+use crate::access::may_change_user;
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::records::User;
@@ -54,34 +56,36 @@ impl Directory {
     pub async fn import_users(&self, intent: &Intent, org: &OrgId, lines: Vec<ImportLine>) -> Result<Imported> {
         let (intent, org) = (intent.clone(), org.clone());
         self.change(intent.dry_run, move |tx| {
-            let mut done = Imported::default();
-            let mut wrong = Vec::new();
-            let mut seen: HashMap<String, u64> = HashMap::new();
-            let reserved = reserved_names(tx, &org)?;
-            for line in &lines {
-                let mut here = Vec::new();
-                let outcome = one(tx, &intent, &org, line, &reserved, &mut seen, &mut here)?;
-                wrong.extend(here.into_iter().map(|problem| FieldProblem {
-                    pointer: format!("/{}{}", line.line, problem.pointer),
-                    detail: format!("line {}: {}", line.line, problem.detail),
-                    ..problem
-                }));
-                if wrong.len() >= MOST_TOLD {
-                    break;
+            keeping_an_owner(tx, &org, |tx| {
+                let mut done = Imported::default();
+                let mut wrong = Vec::new();
+                let mut seen: HashMap<String, u64> = HashMap::new();
+                let reserved = reserved_names(tx, &org)?;
+                for line in &lines {
+                    let mut here = Vec::new();
+                    let outcome = one(tx, &intent, &org, line, &reserved, &mut seen, &mut here)?;
+                    wrong.extend(here.into_iter().map(|problem| FieldProblem {
+                        pointer: format!("/{}{}", line.line, problem.pointer),
+                        detail: format!("line {}: {}", line.line, problem.detail),
+                        ..problem
+                    }));
+                    if wrong.len() >= MOST_TOLD {
+                        break;
+                    }
+                    match outcome {
+                        Some(Outcome::Created) => done.created += 1,
+                        Some(Outcome::Changed) => done.changed += 1,
+                        Some(Outcome::Unchanged) => done.unchanged += 1,
+                        None => {}
+                    }
                 }
-                match outcome {
-                    Some(Outcome::Created) => done.created += 1,
-                    Some(Outcome::Changed) => done.changed += 1,
-                    Some(Outcome::Unchanged) => done.unchanged += 1,
-                    None => {}
+                if !wrong.is_empty() {
+                    return Err(Error::Invalid(wrong));
                 }
-            }
-            if !wrong.is_empty() {
-                return Err(Error::Invalid(wrong));
-            }
-            let event = NewEvent::new(&intent.actor, "user.import", org.to_string());
-            Org::of(tx, &org).audit(event.with("created", done.created).with("changed", done.changed));
-            Ok(done)
+                let event = NewEvent::new(&intent.actor, "user.import", org.to_string());
+                Org::of(tx, &org).audit(event.with("created", done.created).with("changed", done.changed));
+                Ok(done)
+            })
         })
         .await
     }
@@ -124,6 +128,9 @@ fn one(
         return Ok(None);
     }
     let mut changed = row != before;
+    if changed && !is_new {
+        may_change_user(tx, intent, org, &row.id)?;
+    }
     if is_new {
         let mut ours = Org::of(tx, org);
         ours.add(&row)?;
@@ -137,7 +144,7 @@ fn one(
     }
     if let Some(groups) = groups {
         let nobody = is_new && groups.is_empty();
-        changed |= !nobody && join(tx, &intent.actor, &row, &groups)?;
+        changed |= !nobody && join(tx, intent, &row, &groups)?;
     }
     Ok(Some(match (is_new, changed) {
         (true, _) => Outcome::Created,

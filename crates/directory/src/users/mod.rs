@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use change::bare;
+pub(crate) use change::{bare, end_all_sessions};
 pub use import::{ImportLine, Imported};
 pub use profile::{NewUser, UserPatch};
 

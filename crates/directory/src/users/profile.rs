@@ -6,8 +6,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::FieldProblem;
+use crate::Intent;
 use crate::Result;
-use crate::audit::{Actor, NewEvent};
+use crate::access::may_join;
+use crate::audit::NewEvent;
 use crate::groups::find_group;
 use crate::id::OrgId;
 use crate::names::LoginName;
@@ -191,15 +193,18 @@ impl UserPatch {
 }
 
 /// Makes these the user's groups, each change recorded as if it had been made at the group. Answers whether anything changed.
-pub(super) fn join(tx: &mut dyn WriteTx, actor: &Actor, user: &User, groups: &[String]) -> Result<bool> {
+pub(super) fn join(tx: &mut dyn WriteTx, intent: &Intent, user: &User, groups: &[String]) -> Result<bool> {
     let now = tx.now();
     let mut ours = Org::of(tx, &user.org);
     let there: Vec<Membership> = ours.find(Membership::user_id.eq(&user.id))?;
     let gone: Vec<&String> = there.iter().map(|row| &row.group_id).filter(|id| !groups.contains(id)).collect();
     let new: Vec<&String> = groups.iter().filter(|id| !there.iter().any(|row| row.group_id == **id)).collect();
     let changed = !gone.is_empty() || !new.is_empty();
+    let touched: Vec<String> = gone.iter().chain(&new).map(|id| (*id).clone()).collect();
+    may_join(tx, intent, &user.org, &touched)?;
+    let mut ours = Org::of(tx, &user.org);
     let event = |action, group: &String| {
-        let event = NewEvent::new(actor, action, group.clone());
+        let event = NewEvent::new(&intent.actor, action, group.clone());
         event.with("user", &user.id).with("login_name", &user.login_name)
     };
     for group in gone {

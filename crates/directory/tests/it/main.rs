@@ -1,4 +1,4 @@
-//! The rules of devices, on a real store.
+//! The rules of devices and of those who administer, on a real store.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +7,7 @@
 )]
 #![allow(unreachable_pub)] // the modules of one test binary share what they name
 
+mod access;
 mod administering;
 mod binding;
 mod enrolling;
@@ -14,5 +15,7 @@ mod matrix;
 mod renewing;
 mod replaying;
 mod restoring;
+mod roles;
+mod setting_up;
 mod signing_in;
 mod world;

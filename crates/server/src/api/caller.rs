@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use latchkey_directory::access::{MayGive, Rights};
 use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::clients::{Known, KnownClient};
 use latchkey_directory::orgs::OrganizationView;
@@ -43,6 +44,14 @@ impl Caller {
         match self {
             Self::Operator { uid } => Actor { kind: ActorKind::Operator, id: format!("uid:{uid}"), address },
             Self::Client(client) => Actor { kind: ActorKind::ApiClient, id: client.id.clone(), address },
+        }
+    }
+
+    /// The rights that the caller has to give away.
+    fn may_give(&self) -> MayGive {
+        match self {
+            Self::Operator { .. } => MayGive::Everything,
+            Self::Client(client) => MayGive::Only(Rights::of_scopes(&client.scopes)),
         }
     }
 
@@ -84,7 +93,12 @@ impl<S: Scope> Call<S> {
     /// How the change is to be made.
     #[must_use]
     pub fn intent<F>(&self, changing: &Changing<F>) -> Intent {
-        Intent { actor: self.actor.clone(), dry_run: changing.dry_run, condition: changing.condition.clone() }
+        Intent {
+            dry_run: changing.dry_run,
+            condition: changing.condition.clone(),
+            may_give: self.caller.may_give(),
+            ..Intent::of(&self.actor)
+        }
     }
 }
 
@@ -144,7 +158,7 @@ impl OperatorCall {
     /// How the change is to be made.
     #[must_use]
     pub fn intent<F>(&self, changing: &Changing<F>) -> Intent {
-        Intent { actor: self.actor.clone(), dry_run: changing.dry_run, condition: changing.condition.clone() }
+        Intent { dry_run: changing.dry_run, condition: changing.condition.clone(), ..Intent::of(&self.actor) }
     }
 }
 

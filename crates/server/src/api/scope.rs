@@ -25,5 +25,5 @@ macro_rules! scopes {
 scopes! {
     OrganizationRead OrganizationWrite DomainsRead DomainsWrite TokensRead TokensWrite PolicyRead PolicyWrite UsersRead UsersWrite
     GroupsRead GroupsWrite DevicesRead DevicesWrite CodesRead CodesWrite ServicesRead ServicesWrite SessionsRead SessionsWrite
-    KeysRead KeysWrite ApiClientsRead ApiClientsWrite AuditRead
+    KeysRead KeysWrite ApiClientsRead ApiClientsWrite RolesRead RolesWrite AuditRead
 }
