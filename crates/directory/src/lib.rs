@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod device;
 mod directory;
 pub mod domains;
+mod entitled;
 pub mod error;
 pub mod groups;
 pub mod id;

@@ -44,6 +44,10 @@ latchkey_wire::code_list! {
         fix "Check client id and secret; `latchkey api-client rotate NAME` makes a new secret.";
     Auth004 "LK-AUTH-004" 4 "Only the operator may do this, over the server's own socket.";
         fix "Run the command on the server as root or as the server's own user.";
+    Auth005 "LK-AUTH-005" 4 "The form was not sent from one of this server's own pages, or from a page of an earlier session.";
+        fix "Open the page again and send the form from there. Nothing was changed.";
+    Auth006 "LK-AUTH-006" 4 "This needs a confirmation that it is really you, and the last one is too long ago.";
+        fix "Open the page again: it asks you to confirm, and then lets you go on. Nothing was changed.";
 
     // Sign-in
     Signin001 "LK-SIGNIN-001" 2 "The service's request says more than a sign-in can carry: a very long RelayState, mostly.";

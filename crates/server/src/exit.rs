@@ -69,6 +69,14 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// The field's name in a form: the first part of the pointer.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        self.pointer.trim_start_matches('/').split('/').next().unwrap_or_default()
+    }
+}
+
 /// A command that did not do what it was asked to: stable code, reason, way out, exit status.
 #[derive(Debug, Clone)]
 pub struct Failure {

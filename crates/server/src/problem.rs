@@ -55,7 +55,7 @@ pub const fn status(code: Code) -> StatusCode {
             Own::Api012 => StatusCode::PRECONDITION_REQUIRED,
             Own::Api014 => StatusCode::TOO_MANY_REQUESTS,
             Own::Auth001 | Own::Auth003 => StatusCode::UNAUTHORIZED,
-            Own::Auth002 | Own::Auth004 => StatusCode::FORBIDDEN,
+            Own::Auth002 | Own::Auth004 | Own::Auth005 | Own::Auth006 => StatusCode::FORBIDDEN,
             Own::Serve008 | Own::Serve010 => StatusCode::SERVICE_UNAVAILABLE,
             // Codes of the command line and of the start never travel; if one does, it is our mistake.
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -78,6 +78,7 @@ pub struct Problem {
     signed: Option<String>,
     retry_after: Option<u64>,
     reason: Option<String>,
+    recorded: bool,
 }
 
 impl Problem {
@@ -93,6 +94,7 @@ impl Problem {
             signed: None,
             retry_after: None,
             reason: None,
+            recorded: false,
         }
     }
 
@@ -155,7 +157,26 @@ impl Problem {
     #[must_use]
     pub fn with_reference(mut self, reference: impl Into<String>) -> Self {
         self.reference = reference.into();
+        self.recorded = true;
         self
+    }
+
+    /// Whether the audit log has the reason under this reference.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        self.recorded
+    }
+
+    /// The full reason, or what the caller reads where there is no other.
+    #[must_use]
+    pub fn reason_or_words(&self) -> &str {
+        self.reason.as_deref().unwrap_or_else(|| self.words())
+    }
+
+    /// What is wrong field by field.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        &self.errors
     }
 
     /// The code.

@@ -49,7 +49,7 @@ pub mod scope;
 mod services;
 mod sessions;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 mod users;
 

@@ -51,6 +51,8 @@ pub struct App {
     pub keys: KeyCache,
     /// Seals nonces and transactions.
     pub seals: SealKeys,
+    /// Makes the tokens of forms.
+    pub form_key: crate::portal::csrf::FormKey,
     /// The store's incarnation, part of every seal.
     pub incarnation: [u8; 16],
     /// Cloud documents, signed and remembered.
@@ -136,7 +138,7 @@ fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
     tokio::spawn(recheck::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
     let public = public.merge(crate::home::routes()).merge(crate::cloud::routes()).merge(crate::enroll::routes());
-    let public = public.merge(crate::saml::routes()).merge(crate::signin::routes());
+    let public = public.merge(crate::saml::routes()).merge(crate::signin::routes()).merge(crate::portal::routes(&app));
     crate::serve::App {
         cloud_key: app.cloud_key(),
         public: public.with_state(Arc::clone(&app)),

@@ -115,7 +115,7 @@ impl Visitor {
 
 /// Sets the binding cookie. `__Host-` asks for `Secure`, which browsers and connectors honour on loopback http as well; services post
 /// from other sites, so `SameSite` cannot be stricter.
-pub(super) fn set_cookie(response: &mut Response, value: &str) {
+pub(crate) fn set_cookie(response: &mut Response, value: &str) {
     let cookie = format!("{BINDING_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=None");
     let cookie = HeaderValue::from_str(&cookie).expect("the value is base64url");
     response.headers_mut().append(SET_COOKIE, cookie);

@@ -10,4 +10,4 @@ mod repeated;
 mod services;
 mod tokens;
 mod users;
-mod world;
+pub(crate) mod world;

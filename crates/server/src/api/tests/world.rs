@@ -27,33 +27,33 @@ use crate::serve::tls::TlsKeys;
 /// When the tests take place.
 const NOW: &str = "2026-11-24T20:00:00Z";
 
-pub(super) struct World {
-    pub(super) app: Shared,
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) folder: TempDir,
-    pub(super) public: Router,
+pub(crate) struct World {
+    pub(crate) app: Shared,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: TempDir,
+    pub(crate) public: Router,
     operator: Router,
 }
 
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// The answer of a call that had to succeed.
-    pub(super) fn good(self) -> Value {
+    pub(crate) fn good(self) -> Value {
         assert!(self.status.is_success(), "{} {}", self.status, self.text);
         if self.text.is_empty() { Value::Null } else { self.json() }
     }
 
     /// Status and code of a call that had to fail, with a whole problem document.
-    pub(super) fn refusal(&self) -> (u16, String) {
+    pub(crate) fn refusal(&self) -> (u16, String) {
         let document = self.json();
         assert!(!self.status.is_success(), "{}", self.text);
         assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.text);
@@ -66,19 +66,19 @@ impl Answer {
     }
 
     /// The pointers of the wrong fields.
-    pub(super) fn pointers(&self) -> Vec<String> {
+    pub(crate) fn pointers(&self) -> Vec<String> {
         let document = self.json();
         let errors = document["errors"].as_array().unwrap();
         errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub(super) fn etag(&self) -> String {
+    pub(crate) fn etag(&self) -> String {
         self.headers["etag"].to_str().unwrap().to_owned()
     }
 }
 
 /// A request that is being put together.
-pub(super) struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     world: &'a World,
     request: http::request::Builder,
     body: Vec<u8>,
@@ -86,7 +86,7 @@ pub(super) struct Ask<'a> {
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOW.parse().unwrap()));
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&clock) as _).unwrap();
@@ -102,12 +102,13 @@ impl World {
         let stopping = tokio::sync::watch::channel(false).1;
         let app = assemble(directory, &settings, TlsKeys::none(), stopping).await.unwrap();
         let (public, operator) = crate::api::routes(&app);
+        let public = public.merge(crate::signin::routes()).merge(crate::portal::routes(&app));
         let with = |router: Router<Shared>| router.with_state(Arc::clone(&app));
         Self { public: with(public), operator: with(operator), app, clock, folder }
     }
 
     /// A world with the organization `acme` and its domain `acme.example`.
-    pub(super) async fn with_acme() -> Self {
+    pub(crate) async fn with_acme() -> Self {
         let world = Self::new().await;
         world.organization("acme").await;
         world.post("/api/v1/o/acme/domains", json!({"name": "acme.example"})).await.good();
@@ -115,7 +116,7 @@ impl World {
     }
 
     /// An organization without keys: making those takes longer than a test should.
-    pub(super) async fn organization(&self, slug: &str) -> String {
+    pub(crate) async fn organization(&self, slug: &str) -> String {
         use latchkey_directory::orgs::NewOrganization;
         use latchkey_directory::{Intent, OrgId, audit::Actor};
         let id = OrgId::generate(self.app.directory.now());
@@ -130,42 +131,42 @@ impl World {
         view.id.to_string()
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.app.directory.now()
     }
 
     /// A time so many seconds ahead.
-    pub(super) fn ahead(&self, seconds: u64) -> String {
+    pub(crate) fn ahead(&self, seconds: u64) -> String {
         self.now().plus(std::time::Duration::from_secs(seconds)).to_string()
     }
 
-    pub(super) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
         Ask { world: self, request: Request::builder().method(method).uri(path), body: Vec::new(), public: false }
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path).send().await
     }
 
-    pub(super) async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.ask("DELETE", path).send().await
     }
 
-    pub(super) fn post<'a>(&'a self, path: &str, body: Value) -> impl Future<Output = Answer> + use<'a> {
+    pub(crate) fn post<'a>(&'a self, path: &str, body: Value) -> impl Future<Output = Answer> + use<'a> {
         self.ask("POST", path).json(&body).send()
     }
 
-    pub(super) fn patch<'a>(&'a self, path: &str, body: Value) -> impl Future<Output = Answer> + use<'a> {
+    pub(crate) fn patch<'a>(&'a self, path: &str, body: Value) -> impl Future<Output = Answer> + use<'a> {
         self.ask("PATCH", path).json(&body).send()
     }
 
     /// The policy, written over whatever it was.
-    pub(super) async fn policy(&self, policy: Value) {
+    pub(crate) async fn policy(&self, policy: Value) {
         self.ask("PUT", "/api/v1/o/acme/device-token-policy").header("if-match", "*").json(&policy).send().await.good();
     }
 
     /// A token with the least that is required, and whatever is given beside.
-    pub(super) fn token(&self, more: &Value) -> Value {
+    pub(crate) fn token(&self, more: &Value) -> Value {
         let mut body = json!({
             "description": "lab", "domains": ["acme.example"], "expires_at": self.ahead(86_400), "max_uses": 5, "sealed_copy": false,
         });
@@ -176,49 +177,49 @@ impl World {
     }
 
     /// Every byte of the store's files.
-    pub(super) fn dump(&self) -> Vec<u8> {
+    pub(crate) fn dump(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.is_file()).flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 }
 
 impl Ask<'_> {
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub(super) fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         let mut ask = self.header("content-type", "application/json");
         ask.body = body.to_string().into_bytes();
         ask
     }
 
-    pub(super) fn bytes(self, kind: &str, body: &[u8]) -> Self {
+    pub(crate) fn bytes(self, kind: &str, body: &[u8]) -> Self {
         let mut ask = self.header("content-type", kind);
         ask.body = body.to_vec();
         ask
     }
 
     /// Over the public listener, as nobody in particular.
-    pub(super) fn public(mut self) -> Self {
+    pub(crate) fn public(mut self) -> Self {
         self.public = true;
         self
     }
 
     /// Over the public listener, with this access token.
-    pub(super) fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.public().header("authorization", &format!("Bearer {token}"))
     }
 
     /// The body of an answer that does not end.
-    pub(super) async fn stream(self) -> Body {
+    pub(crate) async fn stream(self) -> Body {
         let response = self.response().await;
         assert!(response.status().is_success(), "{}", response.status());
         response.into_body()
     }
 
-    pub(super) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Answer {
         let (parts, body) = self.response().await.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();
         Answer { status: parts.status, headers: parts.headers, text }

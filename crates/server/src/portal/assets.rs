@@ -1,0 +1,64 @@
+//! The looks: one style sheet and one script, both our own.
+//!
+//! Owns the policy that allows these two and nothing else. Must not know pages.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use latchkey_wire::bytes::{sha256, to_base64url};
+
+use crate::app::App;
+
+/// The style sheet; it stands in every page.
+pub(super) const STYLE: &str = include_str!("../../assets/portal.css");
+const SCRIPT: &str = include_str!("../../assets/portal.js");
+const PLACE: &str = "/assets/portal.js";
+
+/// The routes of this concern.
+pub(super) fn routes() -> Router<Arc<App>> {
+    Router::new().route(PLACE, get(script))
+}
+
+async fn script() -> Response {
+    let kind = HeaderValue::from_static("text/javascript; charset=utf-8");
+    // Its address has its hash: another script is at another address.
+    let keep = HeaderValue::from_static("public, max-age=31536000, immutable");
+    ([(CONTENT_TYPE, kind), (CACHE_CONTROL, keep)], SCRIPT).into_response()
+}
+
+/// Where the script is.
+pub(super) fn script_path() -> &'static str {
+    static PATH: OnceLock<String> = OnceLock::new();
+    PATH.get_or_init(|| format!("{PLACE}?v={}", to_base64url(&sha256(SCRIPT.as_bytes()).0[..9])))
+}
+
+/// What a page may load and do: our style, our script, pictures of our own, forms to ourselves.
+pub(super) fn policy() -> HeaderValue {
+    static POLICY: OnceLock<HeaderValue> = OnceLock::new();
+    let policy = POLICY.get_or_init(|| {
+        let hash = STANDARD.encode(sha256(STYLE.as_bytes()).0);
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        );
+        HeaderValue::from_str(&policy).expect("it is ASCII")
+    });
+    policy.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_style_sheet_leaves_room_for_the_page_and_cannot_end_its_element() {
+        assert!(STYLE.len() <= 32 * 1024, "{} bytes", STYLE.len());
+        assert!(!STYLE.contains("</"), "it stands inside <style>");
+        assert!(!policy().to_str().unwrap().contains("unsafe"));
+    }
+}

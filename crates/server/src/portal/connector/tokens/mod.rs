@@ -1,0 +1,74 @@
+//! Device tokens: the list, and what is done with one.
+//!
+//! Owns the list. Must not know how a secret is made or opened.
+
+mod create;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use latchkey_directory::tokens::TokenView;
+use latchkey_directory::values::Scope;
+
+use super::super::doors::{Doors, Needs};
+use super::super::fields::Asked;
+use super::super::page::{self, Page};
+use super::super::visit::Visit;
+use crate::app::App;
+use crate::problem::Result;
+
+/// Where the list is.
+const LIST: &str = "/connector/tokens";
+
+pub(super) fn doors(doors: Doors) -> Doors {
+    let doors = doors.page(Needs::Right(Scope::TokensRead), LIST, list);
+    create::doors(doors)
+}
+
+#[derive(Template)]
+#[template(path = "connector/tokens.html")]
+struct ListPage {
+    page: Page,
+    tokens: Vec<TokenView>,
+    filtered: bool,
+    chosen: Vec<String>,
+    may_write: bool,
+    first: bool,
+    newest: String,
+    older: Option<String>,
+}
+
+/// The states that can be asked for, as they are written.
+const STATES: [&str; 5] = ["active", "disabled", "expired", "exhausted", "revoked"];
+
+async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result<Response> {
+    let found = app.directory.tokens(&visit.org, asked.all_of("state"), asked.page_request()).await?;
+    let path = visit.at(LIST);
+    let chosen = asked.many("state");
+    Ok(page::show(&ListPage {
+        page: visit.page("tokens.title"),
+        tokens: found.items,
+        filtered: !chosen.is_empty(),
+        chosen,
+        may_write: visit.rights.may(Scope::TokensWrite),
+        first: asked.text("after").is_none(),
+        newest: asked.with_after(&path, None),
+        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+    }))
+}
+
+impl ListPage {
+    fn states() -> impl Iterator<Item = &'static str> {
+        STATES.into_iter()
+    }
+
+    fn api(&self) -> String {
+        format!("GET /api/v1{}/device-tokens", self.page.base)
+    }
+
+    fn is_chosen(&self, state: &str) -> bool {
+        self.chosen.iter().any(|chosen| chosen == state)
+    }
+}

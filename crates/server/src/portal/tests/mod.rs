@@ -1,0 +1,6 @@
+//! Tests of all doors alike, from the router's own list.
+// Helpers outside #[test] functions are tests too.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod doors;
+pub(crate) mod people;
