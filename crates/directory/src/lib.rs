@@ -39,6 +39,7 @@ pub mod scope;
 pub mod services;
 pub mod sessions;
 pub mod signin;
+pub mod signin_browser;
 pub mod store;
 pub mod table;
 mod tidy;

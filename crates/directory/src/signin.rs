@@ -278,7 +278,7 @@ fn grant<D: Decide>(
         Err(other) => return Ok(Err(other)),
     };
     let groups = entitled(tx, user, &service, decide.names_groups(&known))?;
-    strong_enough(&service, binding.level, wanted)?;
+    strong_enough(&service, binding.level, wanted.level)?;
     if wanted.presence && !said.presence {
         let detail = "the service wants the person to confirm (ForceAuthn), and nobody was asked";
         return Err(Refused::new(Code::Proof014, detail).into());
@@ -335,7 +335,7 @@ fn grant<D: Decide>(
 }
 
 /// After a restore nothing is granted silently before the operator has seen what was lost.
-fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Denied> {
+pub(crate) fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Denied> {
     match Org::of(tx, &OrgId::cloud()).one::<Cloud>(Filter::all())? {
         Some(cloud) if cloud.restored_at.is_none() => Ok(()),
         Some(_) => {
@@ -347,7 +347,12 @@ fn confirmed(tx: &mut dyn WriteTx) -> Result<(), Denied> {
 }
 
 /// Refuses who is not entitled. Answers the names of the user's groups if they are wanted; they are read only as far as needed.
-fn entitled(tx: &mut dyn WriteTx, user: &User, service: &Service, names: bool) -> Result<Vec<String>, Denied> {
+pub(crate) fn entitled(
+    tx: &mut dyn WriteTx,
+    user: &User,
+    service: &Service,
+    names: bool,
+) -> Result<Vec<String>, Denied> {
     let mut ours = Org::of(tx, &service.org);
     let lines = ours.find::<Entitlement>(Entitlement::service_id.eq(&service.id))?;
     let direct = lines.iter().any(|line| match line.kind {
@@ -374,13 +379,14 @@ fn entitled(tx: &mut dyn WriteTx, user: &User, service: &Service, names: bool) -
     }
 }
 
-fn strong_enough(service: &Service, level: Level, wanted: &Wanted) -> Result<(), Denied> {
+/// Refuses a level below what the service or its request asks for.
+pub(crate) fn strong_enough(service: &Service, level: Level, wanted: Level) -> Result<(), Denied> {
     let lacks = |detail: String| Err(Refused::new(Code::Proof014, detail).into());
     if level < service.min_evidence {
         return lacks(format!("level {level}, and {} asks for {}", service.name, service.min_evidence));
     }
-    if level < wanted.level {
-        return lacks(format!("level {level}, and the request asks for {}", wanted.level));
+    if level < wanted {
+        return lacks(format!("level {level}, and the request asks for {wanted}"));
     }
     Ok(())
 }

@@ -88,7 +88,7 @@ impl From<BrowserSession> for BrowserSessionView {
 
 impl BrowserSession {
     /// Whether it counts now.
-    pub(super) fn stands(&self, now: Timestamp) -> bool {
+    pub(crate) fn stands(&self, now: Timestamp) -> bool {
         self.ended_at.is_none() && now < self.expires_at && now < self.seen_at.plus(IDLE_LIFETIME)
     }
 }

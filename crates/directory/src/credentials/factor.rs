@@ -1,9 +1,17 @@
 //! What a person has proven so far, and what that is worth.
 //!
-//! Owns the evidence level of interactive sign-in. Must not know how each factor is proven.
+//! Owns the evidence level of interactive sign-in and the question whether what was proven still stands: it is asked again in the commit
+//! that grants something. Must not know how each is proven.
 
-use latchkey_wire::Level;
+use latchkey_wire::{Code, Level};
 use serde::{Deserialize, Serialize};
+
+use super::policy;
+use super::records::{PasskeyRow, PasswordRow, TotpRow};
+use crate::records::User;
+use crate::refusal::{Denied, Refused};
+use crate::scope::Org;
+use crate::store::WriteTx;
 
 use crate::time::Timestamp;
 use crate::values::SignInMethod;
@@ -63,6 +71,36 @@ pub fn level(methods: &[SignInMethod]) -> Option<Level> {
         return None;
     }
     Some(if has(Totp) || has(RecoveryCode) { Level::MdmSigned } else { Level::KnownUser })
+}
+
+/// Refuses what was proven and does not stand any more: a password that was changed, an authenticator or passkey that was removed, a method
+/// that the organization has forbidden since.
+pub(crate) fn still_stands(tx: &mut dyn WriteTx, user: &User, factors: &[Factor]) -> Result<Level, Denied> {
+    let over = |what: &str| Err(Refused::new(Code::Proof010, format!("{what} in the meantime")).into());
+    let policy = policy::current(tx, &user.org)?;
+    let mut ours = Org::of(tx, &user.org);
+    for factor in factors {
+        if !policy.allows(factor.method()) {
+            return over(&format!("the organization allows {} no more, decided", factor.method()));
+        }
+        match factor {
+            Factor::Passkey { id } => match ours.get::<PasskeyRow>(id)? {
+                Some(row) if row.user_id == user.id => {}
+                _ => return over("the passkey was removed"),
+            },
+            Factor::Password { set_at } => match ours.get::<PasswordRow>(&user.id)? {
+                Some(row) if row.set_at == *set_at => {}
+                _ => return over("the password was changed or removed"),
+            },
+            Factor::RecoveryCode => {}
+            Factor::Totp { id } => match ours.get::<TotpRow>(id)? {
+                Some(row) if row.user_id == user.id && row.confirmed_at.is_some() => {}
+                _ => return over("the authenticator was removed"),
+            },
+        }
+    }
+    let methods: Vec<_> = factors.iter().map(Factor::method).collect();
+    level(&methods).ok_or_else(|| Refused::new(Code::Proof010, "nothing that signs anybody in was proven").into())
 }
 
 #[cfg(test)]

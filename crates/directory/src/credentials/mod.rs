@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod factor;
+pub mod grant;
 pub mod passkey;
 pub mod password;
 pub mod policy;

@@ -111,6 +111,7 @@ pub async fn assemble(
         domain_check: DomainCheck::new(settings.dns_server),
         password_work: tokio::sync::Semaphore::new(PASSWORDS_AT_ONCE),
         settings: Arc::clone(settings),
+        passkeys: crate::signin::passkeys::Passkeys::new(&cloud.iss, &origin),
         iss: cloud.iss,
         public_urls: vec![origin],
         cloud_name: settings.cloud_name().to_string(),

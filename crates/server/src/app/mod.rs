@@ -61,6 +61,8 @@ pub struct App {
     pub limits: crate::net::limits::SourceLimits,
     /// What the SAML part remembers.
     pub saml: crate::saml::Saml,
+    /// Passkeys of this cloud.
+    pub passkeys: crate::signin::passkeys::Passkeys,
     /// The TLS keys that the cloud document lists.
     pub tls_keys: TlsKeys,
     /// Looks for the records of domains.

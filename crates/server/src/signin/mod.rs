@@ -6,9 +6,12 @@
 //! Built: the agent's channel. A browser is told that it cannot be signed in; the browser channels (`signin/proof`, the page that redeems
 //! at `signin/finish`) and the interactive steps come to the same dispatcher.
 
+#[cfg(test)]
+pub(crate) mod authenticator;
 pub mod dispatch;
 mod finish;
 mod page;
+pub mod passkeys;
 pub mod refuse;
 pub mod seal;
 mod tell;
