@@ -33,13 +33,13 @@ async fn home(State(app): State<Arc<App>>) -> Response {
 fn welcome(cloud: &str) -> String {
     format!(
         "<p>The cloud <b>{}</b> is running.</p>\
-         <p>To sign in, open the service that you want to use; it sends you here by itself.</p>\
+         <p><a href=\"/signin\">Sign in</a> to your own page: your services, your devices and, for administrators, the portals.</p>\
          <p>For its administrator, on the server:</p>\
-         <dl><dt><code>latchkey check</code></dt><dd>what is in order, and what is not</dd>\
-         <dt><code>latchkey org create acme --name Acme</code></dt><dd>the first organization</dd>\
-         <dt><code>latchkey --help</code></dt><dd>the way from there to a first sign-in</dd></dl>\
-         <p>There are no pages for administrators yet: the command line and the <a href=\"/api/v1/openapi.json\">REST interface</a> do \
-         everything. What a code means: <a href=\"{ERRORS}\">codes</a>, or <code>latchkey explain CODE</code>.</p>",
+         <pre>latchkey setup-link   a link to set up the first organization in the browser\n\
+         latchkey check        what is in order, and what is not\n\
+         latchkey --help       everything, by command line</pre>\
+         <p>Programs use the <a href=\"/api/v1/openapi.json\">REST interface</a>. What a code means: <a href=\"{ERRORS}\">codes</a>, or \
+         <code>latchkey explain CODE</code>.</p>",
         escaped(cloud)
     )
 }

@@ -26,6 +26,7 @@ pub mod csrf;
 pub mod doors;
 pub mod error;
 pub mod fields;
+mod front;
 mod landing;
 pub mod page;
 pub mod rooms;
@@ -52,6 +53,7 @@ pub fn list(app: &Arc<App>) -> Vec<Door> {
 
 fn all(app: &Arc<App>) -> Doors {
     let doors = Doors::new(app);
+    let doors = front::doors(doors);
     let doors = landing::doors(doors);
     connector::doors(doors)
 }

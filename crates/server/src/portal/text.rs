@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 /// The files of the catalogue, each with the first part of its keys.
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../texts/en/common.toml")),
+    ("front", include_str!("../../texts/en/front.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
     ("tokens", include_str!("../../texts/en/tokens.toml")),
