@@ -45,6 +45,7 @@ mod openapi;
 mod organizations;
 mod policy;
 pub mod query;
+mod roles;
 pub mod scope;
 mod services;
 mod sessions;
@@ -113,6 +114,7 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(sessions::routes())
         .merge(groups::routes())
         .merge(policy::routes())
+        .merge(roles::routes())
         .merge(services::routes())
         .merge(tokens::routes())
         .merge(users::routes())

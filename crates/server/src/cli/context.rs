@@ -386,7 +386,8 @@ pub(crate) fn with(path: &str, query: &Query) -> String {
     for (name, value) in query {
         encoded.append_pair(name, value);
     }
-    format!("{path}?{}", encoded.finish())
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}{}", encoded.finish())
 }
 
 /// The items of a list.

@@ -76,6 +76,9 @@ enum Command {
     /// Groups of people
     #[command(subcommand)]
     Group(nouns::group::Group),
+    /// Who may administer what
+    #[command(subcommand)]
+    Role(nouns::role::Role),
     /// Enrolled devices
     #[command(subcommand)]
     Device(nouns::device::Device),
@@ -172,6 +175,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Service(verb) => verb.run(&context),
         Command::User(verb) => verb.run(&context),
         Command::Group(verb) => verb.run(&context),
+        Command::Role(verb) => verb.run(&context),
         Command::Device(verb) => verb.run(&context),
         Command::Binding(verb) => verb.run(&context),
         Command::Code(verb) => verb.run(&context),
@@ -224,6 +228,8 @@ fn with_flags(mut failure: Failure) -> Failure {
             // One flag for a file and an address; a secret never stands on a command line.
             "metadata_url" => "--metadata".to_owned(),
             "password" => "--password-file".to_owned(),
+            "rights" => "--access".to_owned(),
+            "holder" => "--user or --group".to_owned(),
             _ => format!("--{}", flag.replace('_', "-")),
         };
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::roles::roles;
 use crate::stranger::{Cloud, Stranger};
 
 const METADATA: &str = r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://wiki.example/saml"><SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><AssertionConsumerService index="0" Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://wiki.example/acs"/></SPSSODescriptor></EntityDescriptor>"#;
@@ -20,6 +21,7 @@ pub(crate) const SCOPES: &[&str] = &[
     "sessions",
     "keys",
     "api-clients",
+    "roles",
 ];
 
 fn has(document: &Value, members: &[&str]) {
@@ -56,6 +58,7 @@ fn everything(cloud: &Cloud, at: &Stranger) {
     codes(at);
     keys(at);
     clients(at);
+    roles(at);
     audit(cloud, at);
 }
 

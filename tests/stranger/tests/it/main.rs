@@ -10,6 +10,7 @@ mod lines;
 mod programs;
 mod python;
 mod relay;
+mod roles;
 mod roots;
 mod script;
 mod secrets;

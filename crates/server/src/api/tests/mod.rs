@@ -7,6 +7,7 @@ mod clients;
 mod domains;
 mod errors;
 mod repeated;
+mod roles;
 mod services;
 mod tokens;
 mod users;

@@ -22,7 +22,7 @@ pub(crate) enum ApiClient {
     /// Make an API client; its secret is shown this once
     #[command(
         after_help = "Scopes are NOUN:read and NOUN:write for organization, domains, tokens, policy, users, groups, devices, codes, \
-        services, sessions, keys, api-clients; and audit:read.\n\nExample:\n  \
+        services, sessions, keys, api-clients, roles; and audit:read.\n\nExample:\n  \
         latchkey api-client create inventory --scope devices:read --secret-output secret\n  \
         export LATCHKEY_CLIENT_ID=… LATCHKEY_CLIENT_SECRET_FILE=secret LATCHKEY_ORG=acme\n  \
         latchkey --server https://id.corp.example device list"

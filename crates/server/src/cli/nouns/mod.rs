@@ -13,6 +13,7 @@ pub(crate) mod group;
 pub(crate) mod key;
 pub(crate) mod org;
 pub(crate) mod policy;
+pub(crate) mod role;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod token;
