@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 
 const REQUIREMENTS: &str = "tests/requirements.txt";
 /// The modules that [`REQUIREMENTS`] brings, as Python imports them.
-const PROBE: &str = "import cryptography, lxml, onelogin.saml2.auth, signxml, xmlsec";
+const PROBE: &str = "import cryptography, lxml, onelogin.saml2.auth, schemathesis, signxml, xmlsec";
 
 /// Makes the environment, or brings it up to date with the requirements.
 pub(super) fn prepare(workspace: &Workspace, install: Install) -> Result<(), Problem> {

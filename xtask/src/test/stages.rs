@@ -46,6 +46,7 @@ pub(super) const STAGES: &[Stage] = &[
     stage("browser", "the portals in a browser (Chromium, axe)", true, browser),
     stage("doctests", "examples in the documentation (cargo test --doc)", true, doctests),
     stage("python", "the second client, in Python", false, python_client),
+    stage("api-fuzz", "the API, fuzzed by its own description (schemathesis)", true, api_fuzz),
     stage("fuzz", "fuzz targets", false, fuzz::stage),
 ];
 
@@ -200,12 +201,21 @@ fn doctests(run: &mut Run<'_>) -> Result<(), Problem> {
 }
 
 fn python_client(run: &mut Run<'_>) -> Result<(), Problem> {
+    unittests(run, "python", "python-client")
+}
+
+fn api_fuzz(run: &mut Run<'_>) -> Result<(), Problem> {
+    unittests(run, "api-fuzz", "api-fuzz")
+}
+
+/// Runs a folder of Python's own tests.
+fn unittests(run: &mut Run<'_>, stage: &str, folder: &str) -> Result<(), Problem> {
     let (succeeded, said) = Program::new(run.workspace, &machine::interpreter(run.workspace))
-        .args(["tests/run_unittests.py", "tests/python-client"])
+        .args(["tests/run_unittests.py", &format!("tests/{folder}")])
         .tee()?;
-    let seen = read::lines(&said, "python-client", &mut run.report);
+    let seen = read::lines(&said, folder, &mut run.report);
     if !succeeded || seen == 0 {
-        run.check("python", Ending::Failed);
+        run.check(stage, Ending::Failed);
     }
     Ok(())
 }
