@@ -10,13 +10,14 @@ use crate::access::may_join;
 use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
 use crate::orgs::display_name;
-use crate::page::{Cursor, Page, PageRequest, page};
-use crate::query::Filter;
-use crate::records::{DeviceToken, Entitlement, Group, Membership, User};
+use crate::page::{Cursor, Page, PageRequest, count, page};
+use crate::query::{Direction, Filter};
+use crate::records::{DeviceToken, Entitlement, Group, Membership};
 use crate::scope::{Org, Taken};
 use crate::store::Tx;
+use crate::table::Record as _;
 use crate::time::Timestamp;
-use crate::users::{UserView, find_user, views};
+use crate::users::{UserView, find_user, members, views};
 use crate::values::{EntitlementKind, TokenState, UserStatus};
 use crate::{Directory, Error, FieldProblem, Intent, Result};
 
@@ -29,7 +30,7 @@ pub struct GroupView {
     pub name: String,
     /// Its members are protected users.
     pub protected: bool,
-    /// How many members it has.
+    /// How many members it has: exact up to 10,000, and 10,001 where there are more.
     pub members: u64,
     /// When it was made.
     #[schema(value_type = String)]
@@ -64,7 +65,9 @@ pub fn find_group<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, which: &str) -> Resul
 }
 
 fn view<T: Tx + ?Sized>(tx: &mut T, row: Group) -> Result<GroupView> {
-    let members = Org::of(tx, &row.org).count::<Membership>(Membership::group_id.eq(&row.id))?;
+    let members = Membership::group_id.eq(&row.id);
+    let by_user = [(Membership::user_id.name, Direction::Ascending)];
+    let members = count(&mut Org::of(tx, &row.org), Membership::TABLE, &members, &by_user)?;
     Ok(GroupView { id: row.id, name: row.name, protected: row.protected, members, created_at: row.created_at })
 }
 
@@ -197,18 +200,13 @@ impl Directory {
         .await
     }
 
-    /// The members of a group, who joined last first.
+    /// The members of a group, newest users first.
     pub async fn group_members(&self, org: &OrgId, which: &str, request: PageRequest) -> Result<Page<UserView>> {
         let (org, which) = (org.clone(), which.to_owned());
         self.read(move |tx| {
             let group = find_group(tx, &org, &which)?;
-            let place = |row: &Membership| Cursor { at: row.created_at, id: row.user_id.clone() };
-            let members = Membership::group_id.eq(&group.id);
-            let rows = page(&mut Org::of(tx, &org), members, Membership::created_at, "user_id", &request, place)?;
-            let ids: Vec<String> = rows.items.iter().map(|row| row.user_id.clone()).collect();
-            let mut users: Vec<User> = Org::of(tx, &org).find(User::id.one_of(&ids))?;
-            users.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
-            views(tx, &org, Page { items: users, next: rows.next, count: rows.count })
+            let rows = members(&mut Org::of(tx, &org), &request, &[group.id], &Filter::all())?;
+            views(tx, &org, rows)
         })
         .await
     }

@@ -77,6 +77,14 @@ pub fn new_id(now: Timestamp) -> String {
     uuid::Uuid::new_v7(uuid::Timestamp::from_unix(&*ORDER, seconds, nanos)).to_string()
 }
 
+/// What every id made at that time or later is not below: ids begin with the milliseconds of their time. A clock that was set back does
+/// not make an id of an earlier time, only of a later one.
+#[must_use]
+pub(crate) fn ids_from(at: Timestamp) -> String {
+    let millis = u64::try_from(at.millis()).unwrap_or(0).min((1 << 48) - 1);
+    format!("{:08x}-{:04x}", millis >> 16, millis & 0xffff)
+}
+
 /// A reference that a person can read aloud: 10 characters, no vowels that make words, as every refusal carries one.
 #[must_use]
 pub fn new_reference() -> String {
@@ -95,5 +103,14 @@ mod tests {
     fn ids_of_one_moment_sort_in_the_order_in_which_they_were_made() {
         let ids: Vec<_> = (0..1000).map(|_| new_id(Timestamp::from_millis(1_795_000_000_000))).collect();
         assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn an_id_is_not_below_what_begins_with_its_time() {
+        let at = Timestamp::from_millis(1_795_000_000_123);
+        let id = new_id(at);
+        assert!(id >= ids_from(at) && id.starts_with(&ids_from(at)), "{id}");
+        assert!(id < ids_from(Timestamp::from_millis(at.millis() + 1)));
+        assert_eq!(ids_from(Timestamp::default()), "00000000-0000");
     }
 }

@@ -4,11 +4,10 @@
 //! nothing. Must not know how the store was opened.
 
 use crate::audit::{AuditChain, AuditEvent};
-use crate::query::{Direction, Filter, Query};
+use crate::query::Filter;
 use crate::records::Key;
 use crate::scope::{Org, across};
 use crate::store::Tx;
-use crate::table::Record as _;
 use crate::time::Timestamp;
 use crate::values::KeyState;
 use crate::{Directory, Error, Result, keys};
@@ -41,12 +40,14 @@ impl Directory {
                 }
             }
             for chain in across::<AuditChain, _>(tx, Filter::all())? {
-                match end_of(tx, &chain)? {
+                let last: Option<AuditEvent> = Org::of(tx, &chain.org)
+                    .one(AuditEvent::chain.eq(&chain.chain).and(AuditEvent::seq.eq(&chain.events)))?;
+                found.newest_event = found.newest_event.max(last.as_ref().map(|last| last.at));
+                match end_of(tx, &chain, last)? {
                     None => found.chains += 1,
                     Some(wrong) => found.broken_chains.push(format!("chain {} of {}: {wrong}", chain.chain, chain.org)),
                 }
             }
-            found.newest_event = newest(tx)?;
             Ok(found)
         })
         .await
@@ -54,25 +55,13 @@ impl Directory {
 }
 
 /// What is wrong with the end of a chain.
-fn end_of<T: Tx + ?Sized>(tx: &mut T, chain: &AuditChain) -> Result<Option<String>> {
+fn end_of<T: Tx + ?Sized>(tx: &mut T, chain: &AuditChain, last: Option<AuditEvent>) -> Result<Option<String>> {
     let of_it = AuditEvent::chain.eq(&chain.chain);
     let mut ours = Org::of(tx, &chain.org);
-    let there = ours.count::<AuditEvent>(of_it.clone())?;
+    let there = ours.count::<AuditEvent>(of_it)?;
     if there != chain.events {
         return Ok(Some(format!("{there} events where its head says {}", chain.events)));
     }
-    let last: Option<AuditEvent> = ours.one(of_it.and(AuditEvent::seq.eq(&chain.events)))?;
     let fits = last.is_some_and(|last| last.hash == chain.head_hash && last.computed_hash() == last.hash);
     Ok((!fits).then(|| format!("event {} is not the one its head names", chain.events)))
-}
-
-fn newest<T: Tx + ?Sized>(tx: &mut T) -> Result<Option<Timestamp>> {
-    let query = Query {
-        table: AuditEvent::TABLE,
-        filter: Filter::all(),
-        order: vec![(AuditEvent::at.name, Direction::Descending)],
-        limit: Some(1),
-    };
-    let row = tx.select(&query)?.into_iter().next();
-    Ok(row.map(AuditEvent::from_row).transpose()?.map(|event| event.at))
 }

@@ -49,6 +49,7 @@ mod user_keys;
 pub mod users;
 pub mod value;
 pub mod values;
+mod walk;
 
 pub use directory::{Directory, GRANT_LIFETIME, Granted, Stale};
 pub use error::{Error, FieldProblem, Result};

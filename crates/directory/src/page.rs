@@ -1,6 +1,7 @@
 //! Lists in pages: newest first, by keyset, stable while rows come and go.
 //!
-//! Owns the cursor and how a page is read. Must not know which list it is.
+//! Owns the cursor, and how a page is read of what is short or has one index that serves the whole list. Long lists with filters are
+//! `walk.rs`. Must not know which list it is.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,14 +11,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::query::{Direction, Filter};
+use crate::query::{Comparison, Direction, Filter, Query};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx};
-use crate::table::{Col, Record};
+use crate::table::{Col, Record, Table};
 use crate::time::Timestamp;
-use crate::value::Value;
+use crate::value::{Columnar as _, Value};
 
-/// Where a page ended: the time and the id of its last row.
+/// So many rows are counted. A count of one more says that there are more than these.
+pub const MOST_COUNTED: u64 = 10_000;
+
+/// Where a page ended: the time and the id of its last row. Only the list that made one can read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// The row's time.
@@ -74,12 +78,12 @@ impl Default for PageRequest {
 /// One page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// The rows, newest first.
+    /// The rows, newest first. Where filters leave little of much, a page may have fewer than were asked for and still a next one.
     pub items: Vec<T>,
     /// Give it as `after` for the next page; null at the end.
     #[schema(value_type = Option<String>)]
     pub next: Option<Cursor>,
-    /// How many rows fit in all, where it was asked for.
+    /// How many rows fit in all, where it was asked for: exact up to 10,000, and 10,001 where there are or may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
@@ -108,6 +112,21 @@ impl<T> Page<T> {
     }
 }
 
+/// How many rows fit, as [`Page::count`] says it. An index finds them in this order.
+pub(crate) fn count<T: Tx + ?Sized>(
+    org: &mut Org<'_, T>,
+    table: &'static Table,
+    filter: &Filter,
+    order: &[(&'static str, Direction)],
+) -> Result<u64, StoreError> {
+    let all = Query { table, filter: org.ours(filter.clone()), order: order.to_vec(), limit: None };
+    let columns: Vec<_> = order.iter().map(|(column, _)| *column).collect();
+    if org.tx().place(&all, MOST_COUNTED, &columns)?.is_some() {
+        return Ok(MOST_COUNTED + 1);
+    }
+    org.tx().count(table, &all.filter)
+}
+
 /// Reads a page of an organization's rows: `at` and the column `id` say the order, `place` reads both from a row.
 pub fn page<R: Record, T: Tx + ?Sized>(
     org: &mut Org<'_, T>,
@@ -117,15 +136,15 @@ pub fn page<R: Record, T: Tx + ?Sized>(
     request: &PageRequest,
     place: impl Fn(&R) -> Cursor,
 ) -> Result<Page<R>, StoreError> {
-    let count = if request.count { Some(org.count::<R>(filter.clone())?) } else { None };
+    let order = vec![(at.name, Direction::Descending), (id, Direction::Descending)];
+    let count = if request.count { Some(count(org, R::TABLE, &filter, &order)?) } else { None };
     let filter = match &request.after {
         None => filter,
         Some(after) => {
-            let later = at.eq(&after.at).and(Filter::Lt(id, Value::Text(after.id.clone())));
-            filter.and(at.below(&after.at).or(later))
+            let place = vec![after.at.to_value(), Value::Text(after.id.clone())];
+            filter.and(Filter::Place(vec![at.name, id], Comparison::Less, place))
         }
     };
-    let order = vec![(at.name, Direction::Descending), (id, Direction::Descending)];
     let mut items: Vec<R> = org.select(filter, order, Some(request.limit.saturating_add(1)))?;
     let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
     let more = items.len() > limit;

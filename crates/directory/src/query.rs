@@ -5,17 +5,34 @@
 use crate::table::Table;
 use crate::value::Value;
 
+/// How a place in an order compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Strictly before.
+    Less,
+    /// Before, or there.
+    AtMost,
+    /// Strictly after.
+    More,
+    /// There, or after.
+    AtLeast,
+}
+
 /// Which rows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Filter {
     /// All of these; none of them is every row.
     And(Vec<Filter>),
+    /// The same, looked at row by row: it is never what rows are found by.
+    ByRow(Box<Filter>),
     /// One of these columns contains the text, whatever the case of its ASCII letters.
     Contains(Vec<&'static str>, String),
     /// This column ends with the text, whatever the case of its ASCII letters.
     EndsWith(&'static str, String),
     /// Equal.
     Eq(&'static str, Value),
+    /// Equal to a text that is the same in every query of its kind, or not equal (`false`): an index may be limited to just these rows.
+    Fixed(&'static str, bool, &'static str),
     /// At least.
     Ge(&'static str, Value),
     /// One of these values; none of them is no row.
@@ -28,6 +45,22 @@ pub enum Filter {
     Null(&'static str),
     /// One of these; none of them is no row.
     Or(Vec<Filter>),
+    /// How these columns together, the first weighing most, compare with as many values. Rows in the order of an index are found by it.
+    Place(Vec<&'static str>, Comparison, Vec<Value>),
+}
+
+/// What text search compares: columns with their ASCII letters in lower case. Stores have an index on each; they stand where a column may.
+pub mod text {
+    /// Of a user.
+    pub const DISPLAY_NAME: &str = "lower(display_name)";
+    /// Of a user.
+    pub const FAMILY_NAME: &str = "lower(family_name)";
+    /// Of a user.
+    pub const GIVEN_NAME: &str = "lower(given_name)";
+    /// Of a device.
+    pub const HOST: &str = "lower(host)";
+    /// Of a device.
+    pub const SERIAL: &str = "lower(serial)";
 }
 
 impl Filter {
@@ -59,6 +92,12 @@ impl Filter {
             }
             first => Self::Or(vec![first, other]),
         }
+    }
+
+    /// The same, looked at row by row.
+    #[must_use]
+    pub fn by_row(self) -> Self {
+        if self == Self::all() { self } else { Self::ByRow(Box::new(self)) }
     }
 
     /// The other rows.

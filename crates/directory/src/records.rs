@@ -360,6 +360,8 @@ record! {
         pub last_seen_at: Timestamp,
         /// When it was removed; the row is a tombstone from then on.
         pub removed_at: Option<Timestamp>,
+        /// The day it was last heard of, in UTC. Lists are ordered by it: an index by the time itself would be written at every contact.
+        pub seen_day: u64,
     }
 }
 

@@ -2,21 +2,25 @@
 //!
 //! Owns listing and ending them; who is signed out of all services is signed out of the portals too (`access`). Must not know how a session begins: that is the grant.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::end_browser_sessions;
 use crate::access::records::BrowserSession;
 use crate::audit::NewEvent;
-use crate::device::state::{end_sessions, sessions_of};
-use crate::id::OrgId;
+use crate::device::state::{end_sessions, sessions_of, users_of};
+use crate::id::{OrgId, ids_from};
 use crate::intent::Intent;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::page::{Page, PageRequest};
 use crate::query::Filter;
 use crate::records::{Service, Session, User};
 use crate::scope::Org;
+use crate::signin::SESSION_LIFETIME;
 use crate::store::Tx;
 use crate::time::Timestamp;
+use crate::walk::{Place, Stream, Walk};
 use crate::{Directory, Error, Result};
 
 /// A session, as callers see it.
@@ -79,17 +83,7 @@ impl SessionFilter {
         Ok(Some(if self.user.is_empty() { Filter::all() } else { BrowserSession::user_id.one_of(&self.users(ours)?) }))
     }
 
-    /// The ids of the users.
-    fn users<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Vec<String>> {
-        let mut ids = Vec::new();
-        for which in &self.user {
-            let named = User::login_name.eq(&which.to_lowercase()).or(User::id.eq(which));
-            ids.extend(ours.find::<User>(named)?.into_iter().map(|user| user.id));
-        }
-        Ok(ids)
-    }
-
-    /// Sessions that stand now and fit.
+    /// Sessions that stand now and fit, for a change of all of them.
     fn filter<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>, now: Timestamp) -> Result<Filter> {
         let mut all = vec![Session::ended_at.is_null(), Session::expires_at.at_least(&now)];
         if !self.user.is_empty() {
@@ -99,35 +93,83 @@ impl SessionFilter {
             all.push(sessions_of(ours, &self.device)?);
         }
         if !self.service.is_empty() {
-            let mut ids = Vec::new();
-            for which in &self.service {
-                let named = Service::name.eq(which).or(Service::id.eq(which));
-                ids.extend(ours.find::<Service>(named)?.into_iter().map(|service| service.id));
-            }
-            all.push(Session::service_id.one_of(&ids));
+            all.push(Session::service_id.one_of(&self.services(ours)?));
         }
         Ok(Filter::And(all))
     }
+
+    fn users<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<BTreeSet<String>> {
+        let mut ids = BTreeSet::new();
+        for which in &self.user {
+            for named in [User::login_name.eq(&which.to_lowercase()), User::id.eq(which)] {
+                ids.extend(ours.select::<User>(named, Vec::new(), None)?.into_iter().map(|user| user.id));
+            }
+        }
+        Ok(ids)
+    }
+
+    fn services<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        for which in &self.service {
+            let named = Service::name.eq(which).or(Service::id.eq(which));
+            ids.extend(ours.find::<Service>(named)?.into_iter().map(|service| service.id));
+        }
+        Ok(ids)
+    }
+
+    /// Sessions that stand now and fit, for a page. None that stands is older than a session lasts, and ids begin with the time.
+    fn walk<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>, now: Timestamp) -> Result<Walk> {
+        let mut rest = vec![Session::ended_at.is_null(), Session::expires_at.at_least(&now)];
+        let mut users = if self.user.is_empty() { None } else { Some(self.users(ours)?) };
+        if !self.device.is_empty() {
+            let of_devices = users_of(ours, &self.device)?;
+            users = Some(users.map_or_else(|| of_devices.clone(), |users| &users & &of_devices));
+            let devices: Vec<Option<String>> = self.device.iter().cloned().map(Some).collect();
+            rest.push(Session::device_id.one_of(&devices));
+        }
+        if !self.service.is_empty() {
+            rest.push(Session::service_id.one_of(&self.services(ours)?));
+        }
+        let rest = Filter::And(rest);
+        let young = Session::id.at_least(&ids_from(now.minus(SESSION_LIFETIME)));
+        let streams = match users {
+            None => vec![Stream::of(Filter::all())],
+            Some(users) => users.iter().map(|user| Stream::of(Session::user_id.eq(user))).collect(),
+        };
+        let stream = |stream: Stream| stream.within(None, Some(young.clone())).looking_at(&rest);
+        Ok(Walk::newest("id", streams.into_iter().map(stream).collect()))
+    }
 }
 
-fn view<T: Tx + ?Sized>(ours: &mut Org<'_, T>, row: Session) -> Result<SessionView> {
-    let login_name = ours.get::<User>(&row.user_id)?.map_or_else(String::new, |user| user.login_name);
-    let service = ours.get::<Service>(&row.service_id)?.map_or_else(|| row.service_id.clone(), |service| service.name);
-    Ok(SessionView {
-        id: row.id,
-        user_id: row.user_id,
-        login_name,
-        device_id: row.device_id,
-        binding_id: row.binding_id,
-        service,
-        channel: row.channel,
-        assertion_id: row.assertion_id,
+/// These sessions as callers see them.
+fn views<T: Tx + ?Sized>(ours: &mut Org<'_, T>, rows: &[Session]) -> Result<Vec<SessionView>> {
+    let users: BTreeSet<&String> = rows.iter().map(|row| &row.user_id).collect();
+    let users: Vec<User> = ours.select(User::id.one_of(users), Vec::new(), None)?;
+    let users: HashMap<String, String> = users.into_iter().map(|user| (user.id, user.login_name)).collect();
+    let services: BTreeSet<&String> = rows.iter().map(|row| &row.service_id).collect();
+    let services: Vec<Service> = ours.select(Service::id.one_of(services), Vec::new(), None)?;
+    let services: HashMap<String, String> = services.into_iter().map(|service| (service.id, service.name)).collect();
+    let view = |row: &Session| SessionView {
+        id: row.id.clone(),
+        user_id: row.user_id.clone(),
+        login_name: users.get(&row.user_id).cloned().unwrap_or_default(),
+        device_id: row.device_id.clone(),
+        binding_id: row.binding_id.clone(),
+        service: services.get(&row.service_id).unwrap_or(&row.service_id).clone(),
+        channel: row.channel.clone(),
+        assertion_id: row.assertion_id.clone(),
         level: row.level.number(),
         created_at: row.created_at,
         expires_at: row.expires_at,
         ended_at: row.ended_at,
-        ended_reason: row.ended_reason,
-    })
+        ended_reason: row.ended_reason.clone(),
+    };
+    Ok(rows.iter().map(view).collect())
+}
+
+fn view<T: Tx + ?Sized>(ours: &mut Org<'_, T>, row: &Session) -> Result<SessionView> {
+    let view = views(ours, std::slice::from_ref(row))?.pop();
+    view.ok_or_else(|| Error::Internal("one session has one view".to_owned()))
 }
 
 impl Directory {
@@ -142,10 +184,9 @@ impl Directory {
         self.read(move |tx| {
             let now = tx.now();
             let mut ours = Org::of(tx, &org);
-            let filter = filter.filter(&mut ours, now)?;
-            let place = |row: &Session| Cursor { at: row.created_at, id: row.id.clone() };
-            let found = page(&mut ours, filter, Session::created_at, "id", &request, place)?;
-            found.map(|row| view(&mut ours, row))
+            let walk = filter.walk(&mut ours, now)?;
+            let found = walk.page(&mut ours, &request, |row: &Session, _| Place::id(row.id.clone()))?;
+            Ok(Page { items: views(&mut ours, &found.items)?, next: found.next, count: found.count })
         })
         .await
     }
@@ -156,7 +197,7 @@ impl Directory {
         self.read(move |tx| {
             let mut ours = Org::of(tx, &org);
             let row = ours.get::<Session>(&id)?.ok_or_else(|| Error::not_found("session", id))?;
-            view(&mut ours, row)
+            view(&mut ours, &row)
         })
         .await
     }
@@ -171,7 +212,7 @@ impl Directory {
             }
             let mut ours = Org::of(tx, &org);
             let row = ours.get::<Session>(&id)?.ok_or_else(|| Error::not_found("session", id.clone()))?;
-            view(&mut ours, row)
+            view(&mut ours, &row)
         })
         .await
     }

@@ -314,7 +314,10 @@ fn grant<D: Decide>(
         ours.update::<Binding>(Binding::id.eq(&binding.id), &[Binding::last_used_at.set(&Some(now))])?;
     }
     if now.since(device.last_seen_at) > SEEN_EVERY {
-        ours.update::<Device>(Device::id.eq(&device.id), &[Device::last_seen_at.set(&now)])?;
+        // The day stands in an index, and is written when it changes.
+        let day = (device.seen_day != now.day()).then(|| Device::seen_day.set(&now.day()));
+        let set: Vec<_> = std::iter::once(Device::last_seen_at.set(&now)).chain(day).collect();
+        ours.update::<Device>(Device::id.eq(&device.id), &set)?;
     }
     let actor = Actor {
         kind: ActorKind::User,

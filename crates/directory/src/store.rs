@@ -67,6 +67,9 @@ pub trait Tx {
     /// The rows that a query selects.
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError>;
 
+    /// These columns of the row that comes after so many others of the query, its limit aside: how far looking through so many rows gets.
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&'static str]) -> Result<Option<Vec<Value>>, StoreError>;
+
     /// How many rows there are.
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError>;
 

@@ -41,6 +41,12 @@ impl Timestamp {
         u64::try_from(self.0.div_euclid(1000)).unwrap_or(0)
     }
 
+    /// The day, counted from 1970 in UTC; before it is 0.
+    #[must_use]
+    pub fn day(self) -> u64 {
+        u64::try_from(self.0.div_euclid(86_400_000)).unwrap_or(0)
+    }
+
     /// Later by so much.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

@@ -135,6 +135,10 @@ impl<E: Engine> Tx for Transaction<'_, '_, E> {
         Ok(rows)
     }
 
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&'static str]) -> Result<Option<Vec<Value>>, StoreError> {
+        self.batch.engine.place(query, skip, columns)
+    }
+
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
         self.batch.engine.count(table, filter)
     }
@@ -191,6 +195,10 @@ pub(crate) struct Reader<'a, E>(pub(crate) &'a mut E);
 impl<E: Engine> Tx for Reader<'_, E> {
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
         self.0.select(query)
+    }
+
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&'static str]) -> Result<Option<Vec<Value>>, StoreError> {
+        self.0.place(query, skip, columns)
     }
 
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {

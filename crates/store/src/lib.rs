@@ -13,6 +13,7 @@ pub mod sqlite;
 mod writer;
 
 pub use migrations::SCHEMA;
+pub use sql::Question;
 
 /// What a write meets in a store that was opened for reading.
 fn for_reading() -> latchkey_directory::store::StoreError {

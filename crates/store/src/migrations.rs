@@ -1,6 +1,7 @@
 //! The migrations: forward only, numbered, the same for both engines.
 //!
-//! Owns the texts and the newest number. One text serves both engines, since only the type of bytes has two names; it is written `BYTES`.
+//! Owns the texts and the newest number. One text serves both engines, since only the type of bytes has two names (it is written `BYTES`)
+//! and PostgreSQL has to be told that `TEXT` is compared byte by byte.
 //! A migration that has landed is never edited.
 
 use crate::sql::Dialect;
@@ -13,16 +14,20 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_clock_look.sql"),
     include_str!("../migrations/0003_credentials.sql"),
     include_str!("../migrations/0004_access.sql"),
+    include_str!("../migrations/0005_lists.sql"),
 ];
+
+/// Before this one, text columns in PostgreSQL had the database's collation.
+pub(crate) const BYTEWISE: u64 = 5;
 
 /// The statements of every migration after this number, in order, each with its number.
 pub(crate) fn after(schema: u64, dialect: Dialect) -> impl Iterator<Item = (u64, String)> {
-    let bytes = match dialect {
-        Dialect::Sqlite => "BLOB",
-        Dialect::Postgres => "BYTEA",
+    let (bytes, text) = match dialect {
+        Dialect::Sqlite => (" BLOB", " TEXT"),
+        Dialect::Postgres => (" BYTEA", " TEXT COLLATE \"C\""),
     };
     (1..)
         .zip(MIGRATIONS)
         .filter(move |(number, _)| *number > schema)
-        .map(move |(number, text)| (number, text.replace(" BYTES", &format!(" {bytes}"))))
+        .map(move |(number, migration)| (number, migration.replace(" BYTES", bytes).replace(" TEXT", text)))
 }

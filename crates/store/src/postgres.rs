@@ -38,8 +38,32 @@ const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// The oldest version, as `server_version_num`.
 const OLDEST: i64 = 140_000;
 
+/// What the planner is told. Every long list has an index in its order, and is asked for a page: sorting what a filter finds is the plan that is fast
+/// until the filter finds much. Where there is no such index, the few rows are sorted all the same. Compiling a query takes longer than any of
+/// ours, and the planner thinks it worth it when it has to sort after all.
+pub const PLANNER: [(&str, &str); 2] = [("enable_sort", "off"), ("jit", "off")];
+
 /// A number for the advisory lock under which migrations run; any constant of our own does.
 const MIGRATION_LOCK: i64 = 0x6c61_7463_686b_6579;
+
+/// Text is compared and lowered byte by byte, as SQLite does it, whatever the locale of the database: what is found and in which order must
+/// not depend on it, and an index serves a comparison only if both have the same collation. Databases made before the migration of this
+/// number have columns of the database's own collation; this changes them, one `ALTER TABLE` for each table.
+const BYTEWISE: &str = r#"
+DO $$
+DECLARE line record;
+BEGIN
+    FOR line IN
+        SELECT c.table_name, string_agg(format('ALTER COLUMN %I TYPE TEXT COLLATE "C"', c.column_name), ', ') AS changes
+        FROM information_schema.columns c
+        JOIN information_schema.tables t USING (table_schema, table_name)
+        WHERE c.table_schema = current_schema() AND t.table_type = 'BASE TABLE' AND c.data_type = 'text'
+            AND c.collation_name IS DISTINCT FROM 'C'
+        GROUP BY c.table_name
+    LOOP
+        EXECUTE format('ALTER TABLE %I %s', line.table_name, line.changes);
+    END LOOP;
+END $$"#;
 
 /// PostgreSQL as a store.
 pub struct PostgresStore {
@@ -191,6 +215,8 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
         ("lock_timeout", "5s"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "30s"),
+        PLANNER[0],
+        PLANNER[1],
     ]))
 }
 
@@ -250,6 +276,9 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
         return Err(StoreError::Newer { found: schema, known: migrations::SCHEMA });
     }
     for (number, text) in migrations::after(schema, Dialect::Postgres) {
+        if number == migrations::BYTEWISE {
+            transaction.execute(sqlx::raw_sql(BYTEWISE)).await.map_err(failed)?;
+        }
         transaction.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map_err(failed)?;
         if number == 1 {
             let incarnation = latchkey_directory::random_bytes::<16>();
@@ -335,8 +364,8 @@ fn prepared(statement: &Statement) -> Prepared<'_, Postgres, PgArguments> {
     query
 }
 
-fn cells(row: &PgRow, table: &Table) -> Result<Row, sqlx::Error> {
-    let cell = |(at, kind): (usize, Kind)| {
+fn cells(row: &PgRow, kinds: &[Kind]) -> Result<Row, sqlx::Error> {
+    let cell = |(at, kind): (usize, &Kind)| {
         Ok(match kind {
             Kind::Text => row.try_get::<Option<String>, _>(at)?.map_or(Value::Null, Value::Text),
             Kind::Int => row.try_get::<Option<i64>, _>(at)?.map_or(Value::Null, Value::Int),
@@ -344,12 +373,24 @@ fn cells(row: &PgRow, table: &Table) -> Result<Row, sqlx::Error> {
             Kind::Bool => row.try_get::<Option<bool>, _>(at)?.map_or(Value::Null, Value::Bool),
         })
     };
-    table.columns.iter().map(|column| column.kind).enumerate().map(cell).collect()
+    kinds.iter().enumerate().map(cell).collect()
 }
 
-async fn rows(connection: &mut PgConnection, table: &Table, statement: &Statement) -> Result<Vec<Row>, sqlx::Error> {
-    let found = connection.fetch_all(prepared(statement)).await?;
-    found.iter().map(|row| cells(row, table)).collect()
+async fn rows(connection: &mut PgConnection, query: &Query) -> Result<Vec<Row>, sqlx::Error> {
+    let kinds: Vec<Kind> = query.table.columns.iter().map(|column| column.kind).collect();
+    let found = connection.fetch_all(prepared(&sql::select(Dialect::Postgres, query))).await?;
+    found.iter().map(|row| cells(row, &kinds)).collect()
+}
+
+async fn placed(
+    connection: &mut PgConnection,
+    query: &Query,
+    skip: u64,
+    columns: &[&str],
+) -> Result<Option<Row>, sqlx::Error> {
+    let kinds = sql::kinds(query.table, columns);
+    let found = connection.fetch_optional(prepared(&sql::place(Dialect::Postgres, query, skip, columns))).await?;
+    found.map(|row| cells(&row, &kinds)).transpose()
 }
 
 async fn number(connection: &mut PgConnection, statement: &Statement) -> Result<u64, sqlx::Error> {
@@ -365,8 +406,11 @@ struct Reading<'a> {
 
 impl Tx for Reading<'_> {
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        let statement = sql::select(Dialect::Postgres, query);
-        self.runtime.block_on(rows(self.connection, query.table, &statement)).map_err(|e| plain(&e))
+        self.runtime.block_on(rows(self.connection, query)).map_err(|e| plain(&e))
+    }
+
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&'static str]) -> Result<Option<Vec<Value>>, StoreError> {
+        self.runtime.block_on(placed(self.connection, query, skip, columns)).map_err(|e| plain(&e))
     }
 
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
@@ -480,9 +524,16 @@ impl Engine for Writing {
     }
 
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        let statement = sql::select(Dialect::Postgres, query);
         let result = match self.connection.as_mut() {
-            Some(connection) => self.runtime.block_on(rows(connection, query.table, &statement)).map_err(|e| plain(&e)),
+            Some(connection) => self.runtime.block_on(rows(connection, query)).map_err(|e| plain(&e)),
+            None => Err(StoreError::Unreachable("the connection was lost".to_owned())),
+        };
+        self.note(result)
+    }
+
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&str]) -> Result<Option<Vec<Value>>, StoreError> {
+        let result = match self.connection.as_mut() {
+            Some(connection) => self.runtime.block_on(placed(connection, query, skip, columns)).map_err(|e| plain(&e)),
             None => Err(StoreError::Unreachable("the connection was lost".to_owned())),
         };
         self.note(result)

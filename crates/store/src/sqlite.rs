@@ -258,19 +258,26 @@ fn cell(value: ValueRef<'_>, kind: Kind) -> Result<Value, StoreError> {
     })
 }
 
-fn rows(connection: &Connection, table: &Table, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+fn rows(connection: &Connection, kinds: &[Kind], statement: &Statement) -> Result<Vec<Row>, StoreError> {
     let mut prepared = connection.prepare_cached(&statement.text).map_err(plain)?;
     let parameters = rusqlite::params_from_iter(statement.values.iter().map(Parameter));
     let mut found = prepared.query(parameters).map_err(plain)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(plain)? {
-        let cells = table.columns.iter().enumerate().map(|(at, column)| {
-            let value = row.get_ref(at).map_err(plain)?;
-            cell(value, column.kind)
-        });
+        let cells = kinds.iter().enumerate().map(|(at, kind)| cell(row.get_ref(at).map_err(plain)?, *kind));
         rows.push(cells.collect::<Result<Row, StoreError>>()?);
     }
     Ok(rows)
+}
+
+fn selected(connection: &Connection, query: &Query) -> Result<Vec<Row>, StoreError> {
+    let kinds: Vec<Kind> = query.table.columns.iter().map(|column| column.kind).collect();
+    rows(connection, &kinds, &sql::select(Dialect::Sqlite, query))
+}
+
+fn placed(connection: &Connection, query: &Query, skip: u64, columns: &[&str]) -> Result<Option<Row>, StoreError> {
+    let kinds = sql::kinds(query.table, columns);
+    Ok(rows(connection, &kinds, &sql::place(Dialect::Sqlite, query, skip, columns))?.pop())
 }
 
 fn number(connection: &Connection, statement: &Statement) -> Result<u64, StoreError> {
@@ -287,7 +294,11 @@ struct Reading<'a> {
 
 impl Tx for Reading<'_> {
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        rows(self.connection, query.table, &sql::select(Dialect::Sqlite, query))
+        selected(self.connection, query)
+    }
+
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&'static str]) -> Result<Option<Vec<Value>>, StoreError> {
+        placed(self.connection, query, skip, columns)
     }
 
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError> {
@@ -367,7 +378,12 @@ impl Engine for Writing {
     }
 
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError> {
-        let result = rows(&self.connection, query.table, &sql::select(Dialect::Sqlite, query));
+        let result = selected(&self.connection, query);
+        self.note(result)
+    }
+
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&str]) -> Result<Option<Vec<Value>>, StoreError> {
+        let result = placed(&self.connection, query, skip, columns);
         self.note(result)
     }
 

@@ -48,6 +48,7 @@ pub(crate) trait Engine: Send + 'static {
     fn broken(&mut self) -> Option<StoreError>;
 
     fn select(&mut self, query: &Query) -> Result<Vec<Row>, StoreError>;
+    fn place(&mut self, query: &Query, skip: u64, columns: &[&str]) -> Result<Option<Vec<Value>>, StoreError>;
     fn count(&mut self, table: &'static Table, filter: &Filter) -> Result<u64, StoreError>;
     fn insert(&mut self, table: &'static Table, rows: Vec<Row>) -> Result<u64, StoreError>;
     fn update(
@@ -430,6 +431,9 @@ mod tests {
         }
         fn select(&mut self, _: &Query) -> Result<Vec<Row>, StoreError> {
             Ok(Vec::new())
+        }
+        fn place(&mut self, _: &Query, _: u64, _: &[&str]) -> Result<Option<Vec<Value>>, StoreError> {
+            Ok(None)
         }
         fn count(&mut self, _: &'static Table, _: &Filter) -> Result<u64, StoreError> {
             Ok(0)

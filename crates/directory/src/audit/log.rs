@@ -2,19 +2,23 @@
 //!
 //! Owns what callers see of an event. Must not know how the log is checked (`verify`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value as JsonValue;
 use utoipa::ToSchema;
 
 use super::AuditEvent;
-use crate::id::OrgId;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::id::{OrgId, ids_from};
+use crate::page::{Page, PageRequest};
 use crate::query::Filter;
 use crate::records::{RefusalCount, Service, Session};
 use crate::scope::Org;
+use crate::store::Tx;
+use crate::table::Col;
 use crate::time::Timestamp;
+use crate::walk::{Place, Stream, Walk};
 use crate::{Directory, Error, Result};
 
 /// An event, as callers see it and as it is exported: with it anyone can compute its hash again.
@@ -53,21 +57,69 @@ pub struct EventFilter {
     pub reference: Vec<String>,
 }
 
+/// Nearly all events there are. They have one index, by time; the indexes by actor, action and target leave them out.
+const SIGN_IN: &str = "signin.saml";
+
+/// A clock that was set back makes ids of a later time than its events': so much later is looked for.
+const SET_BACK: Duration = Duration::from_secs(600);
+
 impl EventFilter {
-    fn filter(self) -> Filter {
+    /// A page: each index that serves, and the sign-ins that fit as far as they are looked through.
+    fn page<T: Tx + ?Sized>(&self, org: &mut Org<'_, T>, request: &PageRequest) -> Result<Page<AuditEvent>> {
+        let streams = self.streams();
+        Walk::newest(AuditEvent::id.name, streams).page(org, request, |row: &AuditEvent, _| Place::id(row.id.clone()))
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        let fields =
+            [(AuditEvent::target, &self.target), (AuditEvent::actor, &self.actor), (AuditEvent::action, &self.action)];
+        let refused = !self.outcome.is_empty() && self.outcome.iter().all(|outcome| outcome == "refused");
+        let among = |field: Option<Col<String>>| self.rest(field.map(|field| field.name), refused);
+        // Ids begin with the time.
+        let begin = self.until.map(|until| AuditEvent::id.below(&ids_from(until.plus(SET_BACK))));
+        let end = self.since.map(|since| AuditEvent::id.at_least(&ids_from(since)));
+        let stream =
+            |filter: Filter, rest: &Filter| Stream::of(filter).within(begin.clone(), end.clone()).looking_at(rest);
+        if !self.reference.is_empty() {
+            let references: BTreeSet<&String> = self.reference.iter().collect();
+            let rest = self.rest(None, false);
+            return references.into_iter().map(|r| stream(AuditEvent::reference.is(r), &rest)).collect();
+        }
+        if refused {
+            return vec![stream(Filter::Fixed(AuditEvent::outcome.name, true, "refused"), &among(None))];
+        }
+        let Some((field, values)) = fields.into_iter().find(|(_, values)| !values.is_empty()) else {
+            return vec![stream(Filter::all(), &among(None))];
+        };
+        let values: BTreeSet<&String> = values.iter().collect();
+        let rest = among(Some(field));
+        let others = Filter::Fixed(AuditEvent::action.name, false, SIGN_IN);
+        let mut streams = Vec::new();
+        for value in values.iter().filter(|value| field.name != AuditEvent::action.name || value.as_str() != SIGN_IN) {
+            streams.push(stream(field.eq(value).and(others.clone()), &rest));
+        }
+        if self.action.is_empty() || self.action.iter().any(|action| action == SIGN_IN) {
+            let sign_ins = AuditEvent::action.eq(&SIGN_IN.to_owned()).and(self.rest(None, false));
+            streams.push(stream(Filter::all(), &sign_ins));
+        }
+        streams
+    }
+
+    /// What is looked at event by event, but for what the index answers.
+    fn rest(&self, answered: Option<&'static str>, refused: bool) -> Filter {
         let mut all = Vec::new();
         all.extend(self.since.map(|since| AuditEvent::at.at_least(&since)));
-        all.extend(self.until.map(|until| AuditEvent::at.below(&until.plus(std::time::Duration::from_millis(1)))));
-        let lists = [
-            (AuditEvent::actor, self.actor),
-            (AuditEvent::action, self.action),
-            (AuditEvent::target, self.target),
-            (AuditEvent::outcome, self.outcome),
-        ];
-        all.extend(lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(column, list)| column.one_of(&list)));
-        if !self.reference.is_empty() {
-            let references: Vec<_> = self.reference.into_iter().map(Some).collect();
-            all.push(AuditEvent::reference.one_of(&references));
+        all.extend(self.until.map(|until| AuditEvent::at.below(&until.plus(Duration::from_millis(1)))));
+        for (column, list) in [
+            (AuditEvent::actor, &self.actor),
+            (AuditEvent::action, &self.action),
+            (AuditEvent::target, &self.target),
+            (AuditEvent::outcome, &self.outcome),
+        ] {
+            let by_index = answered == Some(column.name) || (refused && column.name == AuditEvent::outcome.name);
+            if !list.is_empty() && !by_index {
+                all.push(column.one_of(list));
+            }
         }
         Filter::And(all)
     }
@@ -114,9 +166,7 @@ impl Directory {
     ) -> Result<Page<EventView>> {
         let org = org.clone();
         self.read(move |tx| {
-            let place = |event: &AuditEvent| Cursor { at: event.at, id: event.id.clone() };
-            let found =
-                page(&mut Org::of(tx, &org), filter.filter(), AuditEvent::at, AuditEvent::id.name, &request, place)?;
+            let found = filter.page(&mut Org::of(tx, &org), &request)?;
             found.map(|event| Ok(EventView::from(&event)))
         })
         .await

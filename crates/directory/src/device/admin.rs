@@ -13,7 +13,7 @@ use super::view::{self, DeviceFilter, DeviceView};
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
 use crate::intent::Intent;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::page::{Page, PageRequest};
 use crate::records::Device;
 use crate::scope::Org;
 use crate::store::WriteTx;
@@ -133,14 +133,13 @@ fn view_of(tx: &mut dyn WriteTx, device: Device) -> Result<DeviceView> {
 }
 
 impl Directory {
-    /// A page of devices, newest first.
+    /// A page of devices, newest first; those not heard of since a time, longest silent first; those that text finds, in the order of that
+    /// text.
     pub async fn devices(&self, org: &OrgId, filter: DeviceFilter, request: PageRequest) -> Result<Page<DeviceView>> {
         let org = org.clone();
         self.read(move |tx| {
             let mut ours = Org::of(tx, &org);
-            let filter = filter.rows(&mut ours)?;
-            let place = |row: &Device| Cursor { at: row.first_seen_at, id: row.id.clone() };
-            let page = page(&mut ours, filter, Device::first_seen_at, "id", &request, place)?;
+            let page = filter.page(&mut ours, &request)?;
             Ok(Page { items: view::devices(&mut ours, page.items)?, next: page.next, count: page.count })
         })
         .await
@@ -189,15 +188,23 @@ impl Directory {
         if filter.is_empty() {
             return Err(Error::field(
                 "/filter",
-                "say which devices: state, user, token, platform, serial, level or last_seen_before",
+                "say which devices: state, user, token, platform, serial, level, last_seen_before or q",
             ));
         }
         let found = org.clone();
         let ids: Vec<String> = self
             .read::<_, Error>(move |tx| {
                 let mut ours = Org::of(tx, &found);
-                let filter = filter.rows(&mut ours)?;
-                Ok(ours.find::<Device>(filter)?.into_iter().map(|row| row.id).collect())
+                let mut request = PageRequest { limit: 1_000, after: None, count: false };
+                let mut ids = Vec::new();
+                loop {
+                    let page = filter.page(&mut ours, &request)?;
+                    ids.extend(page.items.into_iter().map(|row| row.id));
+                    request.after = page.next;
+                    if request.after.is_none() {
+                        return Ok(ids);
+                    }
+                }
             })
             .await?;
         let mut all = Bulk::default();

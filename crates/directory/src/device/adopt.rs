@@ -142,6 +142,7 @@ pub(crate) fn adopt(
         first_seen_at: now,
         last_seen_at: now,
         removed_at: None,
+        seen_day: now.day(),
     };
     let mut ours = Org::of(tx, org);
     ours.add(&device)?;

@@ -10,7 +10,7 @@ use super::view::{self, BindingFilter, BindingView};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::intent::Intent;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::page::{Page, PageRequest};
 use crate::records::{Binding, Device, User};
 use crate::scope::Org;
 use crate::store::{Tx, WriteTx};
@@ -102,9 +102,7 @@ impl Directory {
         let org = org.clone();
         self.read(move |tx| {
             let mut ours = Org::of(tx, &org);
-            let filter = filter.rows(&mut ours)?;
-            let place = |row: &Binding| Cursor { at: row.created_at, id: row.id.clone() };
-            let page = page(&mut ours, filter, Binding::created_at, "id", &request, place)?;
+            let page = filter.page(&mut ours, &request)?;
             Ok(Page { items: view::bindings(&mut ours, page.items)?, next: page.next, count: page.count })
         })
         .await

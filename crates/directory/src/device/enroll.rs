@@ -173,6 +173,7 @@ fn write(tx: &mut dyn WriteTx, settings: &Organization, request: &Request, plan:
     device.key_since = now;
     device.first_seen_at = taken_over.as_ref().map_or(now, |old| old.first_seen_at);
     device.last_seen_at = now;
+    device.seen_day = now.day();
     let order = (device.state == DeviceState::Registered).then(|| outcome::order(&mut device, settings, now));
     match taken_over {
         Some(old) => replace::take_over(tx, &old, &mut device)?,
@@ -246,6 +247,7 @@ fn new_device(
         first_seen_at: zero,
         last_seen_at: zero,
         removed_at: None,
+        seen_day: 0,
     }
 }
 

@@ -44,9 +44,14 @@ pub(crate) fn current<T: latchkey_wire::message::Payload>(
 
 /// Notes when and from where the device was last heard of.
 pub(crate) fn seen(tx: &mut dyn WriteTx, device: &mut Device, address: Option<String>) -> Result<(), StoreError> {
-    device.last_seen_at = tx.now();
+    let now = tx.now();
+    device.last_seen_at = now;
     device.address = address;
-    let set = [Device::last_seen_at.set(&device.last_seen_at), Device::address.set(&device.address)];
+    let mut set = vec![Device::last_seen_at.set(&now), Device::address.set(&device.address)];
+    if device.seen_day != now.day() {
+        device.seen_day = now.day();
+        set.push(Device::seen_day.set(&device.seen_day));
+    }
     Org::of(tx, &device.org).update::<Device>(Device::id.eq(&device.id), &set)?;
     Ok(())
 }

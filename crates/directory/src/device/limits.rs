@@ -11,16 +11,19 @@ use latchkey_wire::message::Enroll;
 use latchkey_wire::{BindingState, Code, DeviceState};
 
 use super::domains::Policy;
+use super::list;
 use super::state::live;
 use super::text;
 use super::user::{Judged, closed};
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
 use crate::names::domain_name;
+use crate::query::{Filter, text as text_of};
 use crate::records::{Binding, Ceiling, Device, DeviceToken, Organization, RefusalCount};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
+use crate::value::Value;
 use crate::values::{KnownUsers, Leniency, TokenState};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -86,7 +89,7 @@ pub(crate) fn check(
     if let Err(why) = policy.begins(tx, &token.org, &domain)? {
         return Err(closed(why, &domain).into());
     }
-    let recent = Device::token_id.is(&token.id.to_string()).and(Device::first_seen_at.at_least(&now.minus(MINUTE)));
+    let recent = list::enrolled_since(token.id.as_str(), now.minus(MINUTE));
     if Org::of(tx, &token.org).count::<Device>(recent)? >= token.uses_per_minute {
         let detail = format!("more than {} enrollments with this token within a minute", token.uses_per_minute);
         let mut refused = Refused::new(Code::Enroll018, detail);
@@ -142,10 +145,16 @@ const ALIVE: [DeviceState; 6] = [
     DeviceState::Retired,
 ];
 
+/// With exactly this serial number. The index has it in lower case.
+fn numbered(serial: &str) -> Filter {
+    let small = Filter::Eq(text_of::SERIAL, Value::Text(serial.to_ascii_lowercase()));
+    small.and(Device::serial.is_null().negate()).and(Device::serial.is(&serial.to_owned()).by_row())
+}
+
 /// The live devices with this serial number; none when there is no number, or so many devices that it says nothing.
 pub(crate) fn with_serial(tx: &mut dyn WriteTx, org: &OrgId, serial: Option<&str>) -> Result<Vec<Device>, StoreError> {
     let Some(serial) = serial else { return Ok(Vec::new()) };
-    let filter = Device::serial.is(&serial.to_owned()).and(Device::state.one_of(&ALIVE));
+    let filter = numbered(serial).and(Device::state.one_of(&ALIVE).by_row());
     let found = Org::of(tx, org).find::<Device>(filter)?;
     Ok(if found.len() > JUNK_KEYS { Vec::new() } else { found })
 }
@@ -153,7 +162,7 @@ pub(crate) fn with_serial(tx: &mut dyn WriteTx, org: &OrgId, serial: Option<&str
 /// The live devices with the serial number of this one that enrolled before it: ids sort by time.
 pub(crate) fn with_serial_before(tx: &mut dyn WriteTx, device: &Device) -> Result<Vec<Device>, StoreError> {
     let Some(serial) = &device.serial else { return Ok(Vec::new()) };
-    let filter = Device::serial.is(serial).and(Device::state.one_of(&ALIVE)).and(Device::id.below(&device.id));
+    let filter = numbered(serial).and(Device::id.below(&device.id)).and(Device::state.one_of(&ALIVE).by_row());
     Org::of(tx, &device.org).find::<Device>(filter)
 }
 
@@ -240,7 +249,7 @@ pub(crate) fn brake(tx: &mut dyn WriteTx, org: &OrgId, token: &str) -> Result<()
         .and(RefusalCount::proven.eq(&true))
         .and(RefusalCount::code.one_of(&codes));
     let refused: u64 = ours.find::<RefusalCount>(refused)?.iter().map(|row| row.count).sum();
-    let enrolled = Device::token_id.is(&subject).and(Device::first_seen_at.at_least(&since));
+    let enrolled = list::enrolled_since(&subject, since);
     let waiting = ours.count::<Device>(enrolled.clone().and(Device::enrolled_reason.is_null().negate()))?;
     let enrolled = ours.count::<Device>(enrolled)?;
     let (bad, all) = (refused + waiting, refused + enrolled);

@@ -14,6 +14,7 @@ pub mod enroll;
 pub mod heartbeat;
 pub mod keys;
 mod limits;
+pub(crate) mod list;
 pub mod outcome;
 pub mod proof;
 pub mod renew;

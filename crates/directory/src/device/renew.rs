@@ -217,6 +217,7 @@ fn advance(
     device.prev_alive = true;
     device.advanced_at = Some(now);
     device.last_seen_at = now;
+    device.seen_day = now.day();
     device.address = request.address();
     take_facts(&mut device, body);
     previous_keys_retire(tx, &device)?;

@@ -129,12 +129,18 @@ pub(crate) fn device_sessions(tx: &mut dyn WriteTx, device: &Device, why: &str) 
 /// The sessions that came of these devices. They are looked for among those of the devices' users: an index on the device would cost
 /// every sign-in a page in its commit, for what is asked when a device is removed.
 pub(crate) fn sessions_of<T: Tx + ?Sized>(ours: &mut Org<'_, T>, devices: &[String]) -> Result<Filter, StoreError> {
-    // Bindings are ended and never deleted, so each session's is found.
-    let bindings = ours.find::<Binding>(Binding::device_id.one_of(devices))?;
-    let users: BTreeSet<String> = bindings.into_iter().map(|binding| binding.user_id).collect();
-    let users: Vec<String> = users.into_iter().collect();
+    let users = users_of(ours, devices)?;
     let devices: Vec<Option<String>> = devices.iter().cloned().map(Some).collect();
     Ok(Session::user_id.one_of(&users).and(Session::device_id.one_of(&devices)))
+}
+
+/// Whoever was ever bound to one of these devices. Bindings are ended and never deleted, so each session's user is among them.
+pub(crate) fn users_of<T: Tx + ?Sized>(
+    ours: &mut Org<'_, T>,
+    devices: &[String],
+) -> Result<BTreeSet<String>, StoreError> {
+    let bindings = ours.select::<Binding>(Binding::device_id.one_of(devices), Vec::new(), None)?;
+    Ok(bindings.into_iter().map(|binding| binding.user_id).collect())
 }
 
 /// The sessions that came of this binding.

@@ -8,17 +8,12 @@ use latchkey_wire::{BindingState, ClaimSource, DeviceState, Level, Platform, Pro
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Result;
 use crate::names::LoginName;
-use crate::query::Filter;
 use crate::records::{Binding, Device, User};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx};
 use crate::time::Timestamp;
-use crate::value::Columnar;
-use crate::{Error, Result};
-
-/// More devices than this are not looked up by their users or levels at once.
-const MOST_BY_BINDING: usize = 10_000;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -134,7 +129,7 @@ pub struct DeviceFilter {
     /// Of one of these kinds.
     #[schema(value_type = Vec<String>)]
     pub platform: Vec<Platform>,
-    /// With one of these serial numbers.
+    /// With one of these serial numbers; capital and small letters are alike.
     pub serial: Vec<String>,
     /// With a user of one of these evidence levels.
     #[schema(value_type = Vec<u8>)]
@@ -145,7 +140,7 @@ pub struct DeviceFilter {
     /// Enrolled at that time or later.
     #[schema(value_type = Option<String>)]
     pub first_seen_since: Option<Timestamp>,
-    /// Whose host name or serial number contains this.
+    /// Whose host name, serial number, id or user's login name begins with this.
     pub q: Option<String>,
 }
 
@@ -168,78 +163,20 @@ impl DeviceFilter {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-
-    /// The same for the store.
-    pub(crate) fn rows<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Filter> {
-        let mut all = Filter::all();
-        if !self.state.is_empty() {
-            all = all.and(Device::state.one_of(&self.state));
-        }
-        if !self.token.is_empty() {
-            all = all.and(texts(Device::token_id.name, &self.token));
-        }
-        if !self.platform.is_empty() {
-            all = all.and(Device::platform.one_of(&self.platform));
-        }
-        if !self.serial.is_empty() {
-            all = all.and(texts(Device::serial.name, &self.serial));
-        }
-        if let Some(before) = &self.last_seen_before {
-            all = all.and(Device::last_seen_at.below(before));
-        }
-        if let Some(since) = &self.first_seen_since {
-            all = all.and(Device::first_seen_at.at_least(since));
-        }
-        if let Some(q) = &self.q {
-            all = all.and(Filter::Contains(vec![Device::host.name, Device::serial.name, Device::id.name], q.clone()));
-        }
-        if self.user.is_empty() && self.level.is_empty() {
-            return Ok(all);
-        }
-        let mut bound = Filter::all();
-        if !self.user.is_empty() {
-            bound = bound.and(Binding::user_id.one_of(&users(ours, &self.user)?));
-        }
-        if !self.level.is_empty() {
-            bound = bound.and(super::state::live()).and(Binding::level.one_of(&self.level));
-        }
-        let bindings = ours.find::<Binding>(bound)?;
-        let ids: BTreeSet<String> = bindings.into_iter().map(|binding| binding.device_id).collect();
-        if ids.len() > MOST_BY_BINDING {
-            return Err(Error::field("/level", format!("more than {MOST_BY_BINDING} devices: narrow it by user")));
-        }
-        Ok(all.and(Device::id.one_of(&ids)))
-    }
-}
-
-impl BindingFilter {
-    pub(crate) fn rows<T: Tx + ?Sized>(&self, ours: &mut Org<'_, T>) -> Result<Filter> {
-        let mut all = Filter::all();
-        if !self.device.is_empty() {
-            all = all.and(Binding::device_id.one_of(&self.device));
-        }
-        if !self.state.is_empty() {
-            all = all.and(Binding::state.one_of(&self.state));
-        }
-        if !self.user.is_empty() {
-            all = all.and(Binding::user_id.one_of(&users(ours, &self.user)?));
-        }
-        Ok(all)
-    }
-}
-
-fn texts(column: &'static str, values: &[String]) -> Filter {
-    Filter::In(column, values.iter().map(Columnar::to_value).collect())
 }
 
 /// The ids of users named by id or login name; those of deleted users too.
-fn users<T: Tx + ?Sized>(ours: &mut Org<'_, T>, named: &[String]) -> Result<Vec<String>> {
+pub(super) fn users<T: Tx + ?Sized>(ours: &mut Org<'_, T>, named: &[String]) -> Result<Vec<String>> {
     let names: Vec<String> = named
         .iter()
         .map(|name| LoginName::given(name).map_or_else(|_| name.clone(), |name| name.as_str().to_owned()))
         .collect();
-    let filter = User::id.one_of(named).or(User::login_name.one_of(&names));
-    Ok(ours.find::<User>(filter)?.into_iter().map(|user| user.id).collect())
+    // Two questions: an index answers each of them.
+    let mut ids = BTreeSet::new();
+    for filter in [User::id.one_of(named), User::login_name.one_of(&names)] {
+        ids.extend(ours.select::<User>(filter, Vec::new(), None)?.into_iter().map(|user| user.id));
+    }
+    Ok(ids.into_iter().collect())
 }
 
 /// The views of these devices, in the same order.
@@ -248,7 +185,7 @@ pub(crate) fn devices<T: Tx + ?Sized>(
     rows: Vec<Device>,
 ) -> std::result::Result<Vec<DeviceView>, StoreError> {
     let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
-    let bindings = ours.find::<Binding>(Binding::device_id.one_of(&ids))?;
+    let bindings = ours.select::<Binding>(Binding::device_id.one_of(&ids), Vec::new(), None)?;
     let names = login_names(ours, &bindings)?;
     let view = |row: Device| {
         let of_device = || bindings.iter().filter(|b| b.device_id == row.id);
@@ -312,7 +249,7 @@ pub(crate) fn bindings<T: Tx + ?Sized>(
     Ok(rows.into_iter().map(view).collect())
 }
 
-fn login_names<T: Tx + ?Sized>(
+pub(super) fn login_names<T: Tx + ?Sized>(
     ours: &mut Org<'_, T>,
     bindings: &[Binding],
 ) -> std::result::Result<BTreeMap<String, String>, StoreError> {
@@ -320,6 +257,6 @@ fn login_names<T: Tx + ?Sized>(
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let users = ours.find::<User>(User::id.one_of(ids))?;
+    let users = ours.select::<User>(User::id.one_of(ids), Vec::new(), None)?;
     Ok(users.into_iter().map(|user| (user.id, user.login_name)).collect())
 }

@@ -9,6 +9,7 @@ use latchkey_wire::DeviceState;
 
 use super::{TokenPatch, TokenView, view, wanted};
 use crate::audit::NewEvent;
+use crate::device::list::enrolled_since;
 use crate::device::state::quarantine;
 use crate::id::OrgId;
 use crate::records::{Device, DeviceToken};
@@ -138,8 +139,7 @@ impl Directory {
             let mut quarantined_devices = Vec::new();
             if let Some(since) = quarantine_since {
                 let live = [DeviceState::Pending, DeviceState::Registered, DeviceState::Suspended];
-                let its = Device::token_id.is(&row.id.to_string());
-                let its = its.and(Device::first_seen_at.at_least(&since)).and(Device::state.one_of(&live));
+                let its = enrolled_since(row.id.as_str(), since).and(Device::state.one_of(&live).by_row());
                 for mut device in Org::of(tx, &org).find::<Device>(its)? {
                     let event = NewEvent::new(&intent.actor, "device.quarantine", device.id.clone());
                     quarantine(tx, &mut device, "token", event.with("token", row.id.to_string()))?;

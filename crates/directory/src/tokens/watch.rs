@@ -10,11 +10,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{state_now, wanted};
+use crate::device::list::{enrolled_since, of_token};
 use crate::domains::is_good;
 use crate::id::OrgId;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::page::{Cursor, Page, PageRequest};
 use crate::policy::current;
-use crate::query::Filter;
+use crate::query::{Direction, Filter};
 use crate::records::{Binding, Device, DeviceToken, Domain, RefusalCount, User};
 use crate::scope::Org;
 use crate::store::{StoreError, Tx};
@@ -23,6 +24,8 @@ use crate::values::{TokenState, UserStatus};
 use crate::{Directory, Result};
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// So many rows of failures are summed up: networks and minutes with failures, the newest first.
+const MOST_FAILURES: u64 = 10_000;
 /// How far back failures are shown in a live view.
 const RECENT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -105,7 +108,8 @@ fn failures<T: Tx + ?Sized>(
         filter = filter.and(RefusalCount::at.at_least(&since));
     }
     let mut by_code: BTreeMap<String, Failure> = BTreeMap::new();
-    for row in Org::of(tx, org).find::<RefusalCount>(filter)? {
+    let newest = vec![(RefusalCount::at.name, Direction::Descending)];
+    for row in Org::of(tx, org).select::<RefusalCount>(filter, newest, Some(MOST_FAILURES))? {
         let fix = row.code.parse::<Code>().map_or_else(|_| String::new(), |code| code.fix().to_owned());
         let entry = by_code.entry(row.code.clone()).or_insert_with(|| Failure {
             at: row.at,
@@ -150,9 +154,7 @@ impl Directory {
         let (org, id) = (org.clone(), id.to_owned());
         self.read(move |tx| {
             let token = wanted(tx, &org, &id)?;
-            let its = Device::token_id.is(&token.id.to_string());
-            let place = |row: &Device| Cursor { at: row.first_seen_at, id: row.id.clone() };
-            let rows = page(&mut Org::of(tx, &org), its, Device::first_seen_at, "id", &request, place)?;
+            let rows = of_token(&mut Org::of(tx, &org), token.id.as_str(), &request)?;
             let mut names = first_users(tx, &org, &rows.items)?;
             rows.map(|row| {
                 Ok(Use {
@@ -191,9 +193,9 @@ impl Directory {
             let key = token.id.to_string();
             let its = || Device::token_id.is(&key);
             let mut ours = Org::of(tx, &org);
-            let enrolled = ours.count::<Device>(its().and(Device::state.eq(&DeviceState::Registered)))?;
-            let pending = ours.count::<Device>(its().and(Device::state.eq(&DeviceState::Pending)))?;
-            let last_minute = its().and(Device::first_seen_at.at_least(&now.minus(MINUTE)));
+            let enrolled = ours.count::<Device>(its().and(Device::state.eq(&DeviceState::Registered).by_row()))?;
+            let pending = ours.count::<Device>(Device::state.eq(&DeviceState::Pending).and(its().by_row()))?;
+            let last_minute = enrolled_since(token.id.as_str(), now.minus(MINUTE));
             let enrolled_per_minute = ours.count::<Device>(last_minute)?;
             let two_minutes = failures(tx, &org, &key, Some(now.minus(MINUTE * 2)))?;
             Ok(Progress {

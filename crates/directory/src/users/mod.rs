@@ -5,6 +5,7 @@
 
 mod change;
 mod import;
+mod list;
 mod profile;
 
 use std::collections::HashMap;
@@ -15,11 +16,13 @@ use utoipa::ToSchema;
 
 pub(crate) use change::{bare, end_all_sessions};
 pub use import::{ImportLine, Imported};
+pub use list::UserFilter;
+pub(crate) use list::members;
 pub use profile::{NewUser, UserPatch};
 
 use crate::id::OrgId;
 use crate::names::LoginName;
-use crate::page::{Cursor, Page, PageRequest, page};
+use crate::page::{Page, PageRequest};
 use crate::query::Filter;
 use crate::records::{Group, Membership, User};
 use crate::scope::Org;
@@ -99,34 +102,6 @@ impl UserView {
     }
 }
 
-/// Which users. Within a field the values are alternatives.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UserFilter {
-    /// With one of these; without any, whoever is not deleted.
-    pub status: Vec<UserStatus>,
-    /// From one of these sources.
-    pub source: Vec<UserSource>,
-    /// With this in a name or the department.
-    pub text: Option<String>,
-}
-
-impl UserFilter {
-    fn rows(&self) -> Filter {
-        let mut filter = match self.status.as_slice() {
-            [] => User::status.eq(&UserStatus::Deleted).negate(),
-            status => User::status.one_of(status),
-        };
-        if !self.source.is_empty() {
-            filter = filter.and(User::source.one_of(&self.source));
-        }
-        if let Some(text) = &self.text {
-            let columns = vec!["login_name", "display_name", "given_name", "family_name", "department"];
-            filter = filter.and(Filter::Contains(columns, text.trim().to_owned()));
-        }
-        filter
-    }
-}
-
 /// The user with this id or login name. Deleted ones are found by their id only.
 pub fn find_user<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, which: &str) -> Result<User> {
     let mut filter = User::id.eq(&which.to_owned());
@@ -144,11 +119,11 @@ fn groups_of<T: Tx + ?Sized>(
 ) -> Result<HashMap<String, Vec<String>>, StoreError> {
     let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
     let mut ours = Org::of(tx, org);
-    let memberships: Vec<Membership> = ours.find(Membership::user_id.one_of(&ids))?;
+    let memberships: Vec<Membership> = ours.select(Membership::user_id.one_of(&ids), Vec::new(), None)?;
     let mut wanted: Vec<String> = memberships.iter().map(|membership| membership.group_id.clone()).collect();
     wanted.sort();
     wanted.dedup();
-    let groups: Vec<Group> = ours.find(Group::id.one_of(&wanted))?;
+    let groups: Vec<Group> = ours.select(Group::id.one_of(&wanted), Vec::new(), None)?;
     let names: HashMap<_, _> = groups.into_iter().map(|group| (group.id, group.name)).collect();
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
     for membership in memberships {
@@ -176,12 +151,11 @@ pub(crate) fn views<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, rows: Page<User>) -
 }
 
 impl Directory {
-    /// Users.
+    /// Users, newest first; those that text finds, in the order of that text.
     pub async fn users(&self, org: &OrgId, filter: UserFilter, request: PageRequest) -> Result<Page<UserView>> {
         let org = org.clone();
         self.read(move |tx| {
-            let place = |row: &User| Cursor { at: row.created_at, id: row.id.clone() };
-            let rows = page(&mut Org::of(tx, &org), filter.rows(), User::created_at, "id", &request, place)?;
+            let rows = filter.page(&mut Org::of(tx, &org), &request)?;
             views(tx, &org, rows)
         })
         .await

@@ -38,7 +38,7 @@ struct Filters {
     r#ref: Many<String>,
 }
 
-/// Events, newest first.
+/// Events, newest first. Sign-ins by actor or target are looked through 10,000 events a page: a page may have few events, or none, and a `next`.
 #[utoipa::path(get, path = "/audit-events", tag = "audit", responses((status = 200, body = Page<EventView>)))]
 async fn list(call: Call<AuditRead>, State(app): State<Shared>, list: List<Filters>) -> Result<Json<Page<EventView>>> {
     let Filters { since, until, actor, action, target, outcome, r#ref } = list.filter;

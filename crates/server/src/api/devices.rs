@@ -97,7 +97,8 @@ fn order(action: DeviceAction, force: bool) -> Result<Order> {
     Ok(Order { action, force })
 }
 
-/// Devices, newest first.
+/// Devices, newest first. With `last_seen_before`, longest silent first. `q` finds whose host name, serial number, id (from its eighth character on)
+/// or user's login name begins with it, whatever the case of its letters, in the order of what was found.
 #[utoipa::path(get, path = "/devices", tag = "devices", responses((status = 200, body = Page<DeviceView>)))]
 async fn list(
     call: Call<DevicesRead>,

@@ -9,6 +9,7 @@
 #[macro_use]
 mod conformance;
 mod audit;
+mod lists;
 mod postgres;
 mod private_postgres;
 mod sqlite;

@@ -39,19 +39,24 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 struct Filters {
     status: Many<UserStatus>,
     source: Many<UserSource>,
+    department: Many<String>,
+    group: Many<String>,
     q: Once<String>,
 }
 
-/// Users; without `status`, those who are not deleted.
+/// Users, newest first; without `status`, those who are not deleted. `q` finds whose login name, display name, given or family name begins with
+/// it, whatever the case of its letters, in the order of what was found.
 #[utoipa::path(get, path = "/users", tag = "users",
-    params(("status" = Option<Vec<UserStatus>>, Query), ("source" = Option<Vec<UserSource>>, Query), ("q" = Option<String>, Query)),
+    params(("status" = Option<Vec<UserStatus>>, Query), ("source" = Option<Vec<UserSource>>, Query),
+        ("department" = Option<Vec<String>>, Query), ("group" = Option<Vec<String>>, Query), ("q" = Option<String>, Query)),
     responses((status = 200, body = Page<UserView>)))]
 async fn list_users(
     call: Call<UsersRead>,
     State(app): State<Shared>,
     list: List<Filters>,
 ) -> Result<Json<Page<UserView>>> {
-    let filter = UserFilter { status: list.filter.status.0, source: list.filter.source.0, text: list.filter.q.0 };
+    let Filters { status, source, department, group, q } = list.filter;
+    let filter = UserFilter { status: status.0, source: source.0, department: department.0, group: group.0, text: q.0 };
     Ok(Json(app.directory.users(&call.org, filter, list.page).await?))
 }
 

@@ -79,15 +79,18 @@ pub(crate) struct Filters {
     /// windows, macos, linux, ios or android
     #[arg(long, value_name = "P")]
     platform: Vec<String>,
-    /// With this serial number
+    /// With this serial number; capitals and small letters are alike
     #[arg(long, value_name = "S")]
     serial: Vec<String>,
     /// With a user of this evidence level
     #[arg(long, value_name = "N", value_parser = values::level)]
     level: Vec<u8>,
-    /// Not seen since then: RFC 3339, or so long ago
+    /// Not seen since then: RFC 3339, or so long ago; longest silent first
     #[arg(long, value_name = "T", value_parser = values::moment)]
     last_seen_before: Option<Moment>,
+    /// Beginning of the host name, serial number, id or user's login name; capitals and small letters are alike
+    #[arg(long, value_name = "T")]
+    query: Option<String>,
 }
 
 impl Filters {
@@ -98,6 +101,7 @@ impl Filters {
         }
         query.extend(self.level.iter().map(|level| ("level", level.to_string())));
         query.extend(self.last_seen_before.map(|t| ("last_seen_before", t.back_from(context.now))));
+        query.extend(self.query.iter().map(|text| ("q", text.clone())));
         query
     }
 
@@ -111,6 +115,9 @@ impl Filters {
         }
         if let Some(before) = self.last_seen_before {
             document.insert("last_seen_before".to_owned(), before.back_from(context.now).into());
+        }
+        if let Some(text) = &self.query {
+            document.insert("q".to_owned(), text.as_str().into());
         }
         document
     }

@@ -63,7 +63,13 @@ pub(crate) enum User {
         /// device-token, local or import; repeat for more
         #[arg(long, value_name = "S")]
         source: Vec<String>,
-        /// Part of a name
+        /// In this department; repeat for more
+        #[arg(long, value_name = "D")]
+        department: Vec<String>,
+        /// In this group; repeat for more
+        #[arg(long, value_name = "G")]
+        group: Vec<String>,
+        /// Beginning of the login name, display name, given or family name; capitals and small letters are alike
         #[arg(long, value_name = "T")]
         query: Option<String>,
         #[command(flatten)]
@@ -147,8 +153,10 @@ impl User {
             }
             User::Disable(target) => act(context, "users", target, "disable"),
             User::Enable(target) => act(context, "users", target, "enable"),
-            User::List { status, source, query, list } => {
+            User::List { status, source, department, group, query, list } => {
                 let mut filters = Query::new();
+                filters.extend(department.iter().map(|d| ("department", d.clone())));
+                filters.extend(group.iter().map(|g| ("group", g.clone())));
                 filters.extend(status.iter().map(|s| ("status", s.clone())));
                 filters.extend(source.iter().map(|s| ("source", s.clone())));
                 filters.extend(query.iter().map(|q| ("q", q.clone())));

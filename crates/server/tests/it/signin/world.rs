@@ -363,6 +363,7 @@ impl World {
             first_seen_at: now,
             last_seen_at: now,
             removed_at: None,
+            seen_day: 0,
         })
         .await;
         self.put(Binding {
