@@ -23,6 +23,8 @@ pub mod problem;
 pub mod rewrap;
 pub mod saml;
 pub mod serve;
+pub mod setup;
 pub mod shown;
 pub mod signin;
 pub mod stopped;
+pub mod verified;

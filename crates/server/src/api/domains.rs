@@ -17,8 +17,8 @@ use super::caller::Call;
 use super::query::{Changing, List, Plain};
 use super::scope::{DomainsRead, DomainsWrite};
 use crate::code::Own;
-use crate::net::dns::{Record, record};
 use crate::problem::{Problem, Result};
+use crate::verified;
 
 /// The calls of this resource.
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -61,10 +61,7 @@ async fn add_domain(
     changing: Changing,
     Body(new): Body<NewDomain>,
 ) -> Result<Response> {
-    let secret = app.directory.master().derive("domain-challenge");
-    let org = call.org.clone();
-    let challenge = move |name: &str| record(&secret, org.as_str(), name).value;
-    let view = app.directory.add_domain(&call.intent(&changing), &call.org, &new.name, challenge).await?;
+    let view = verified::add(&app, &call.intent(&changing), &call.org, &new.name).await?;
     Ok(created(changing.dry_run, view))
 }
 
@@ -100,19 +97,13 @@ async fn verify_domain(
     changing: Changing,
     Body(order): Body<Verification>,
 ) -> Result<Response> {
-    let proof = match order.operator_word {
+    let intent = call.intent(&changing);
+    let view = match order.operator_word {
         Some(_) if !call.caller.is_operator() => return Err(Problem::of(Own::Auth004)),
-        Some(reason) => DomainProof::OperatorWord(reason),
-        None => {
-            let domain = app.directory.domain(&call.org, &name).await?;
-            let wanted = Record { name: domain.record.name, value: domain.record.value };
-            let verdict = app.domain_check.check(&domain.name, &wanted).await;
-            if let Some((code, detail)) = verdict.complaint(&wanted) {
-                return Err(Problem::of(code).detail(detail));
-            }
-            DomainProof::Record
+        Some(reason) => {
+            app.directory.verify_domain(&intent, &call.org, &name, DomainProof::OperatorWord(reason)).await?
         }
+        None => verified::by_record(&app, &intent, &call.org, &name).await?,
     };
-    let view = app.directory.verify_domain(&call.intent(&changing), &call.org, &name, proof).await?;
     Ok(changed(changing.dry_run, "verified", view))
 }

@@ -49,6 +49,7 @@ mod roles;
 pub mod scope;
 mod services;
 mod sessions;
+mod setup;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
@@ -79,7 +80,7 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
         OpenApiRouter::<Shared>::new().nest(ORGANIZATION, inside)
     };
     let above = OpenApiRouter::<Shared>::new()
-        .nest("/api/v1", organizations::operator_routes())
+        .nest("/api/v1", organizations::operator_routes().merge(setup::operator_routes()))
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator))
         .merge(OpenApiRouter::new().nest("/api/v1", backup::operator_routes()));
     let (public, _) = organization().merge(oauth2::routes()).split_for_parts();
@@ -93,7 +94,7 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
 pub fn description() -> OpenApi {
     let all = OpenApiRouter::<Shared>::new()
         .nest(ORGANIZATION, organization_routes())
-        .nest("/api/v1", organizations::operator_routes())
+        .nest("/api/v1", organizations::operator_routes().merge(setup::operator_routes()))
         .nest("/api/v1", backup::operator_routes())
         .merge(oauth2::routes());
     openapi::describe(all.into_openapi())

@@ -77,7 +77,8 @@ pub async fn build(opened: Opened) -> Result<crate::serve::App> {
     if accepted {
         note_accepted(&app.directory, &clock).await.map_err(failure)?;
     }
-    Ok(super::serve_app(app, clock))
+    let setup_url = app.first_link().await.map_err(failure)?;
+    Ok(super::serve_app(app, clock, setup_url))
 }
 
 /// What is done under a wrong clock stays: who let it through must be found in the audit log.

@@ -133,7 +133,11 @@ fn clock_checks(accepted: bool, newest_checkpoint: Option<Timestamp>) -> Vec<Clo
 }
 
 /// What the shell serves: every concern's routes.
-fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
+fn serve_app(
+    app: Arc<App>,
+    clock: Vec<ClockCheck>,
+    setup_url: Option<zeroize::Zeroizing<String>>,
+) -> crate::serve::App {
     let mut checks: Vec<Arc<dyn Check>> = vec![Arc::new(tasks::StoreCheck(Arc::clone(&app)))];
     checks.extend(clock.into_iter().map(|check| Arc::new(check) as Arc<dyn Check>));
     tokio::spawn(tasks::run(Arc::clone(&app)));
@@ -146,6 +150,7 @@ fn serve_app(app: Arc<App>, clock: Vec<ClockCheck>) -> crate::serve::App {
         public: public.with_state(Arc::clone(&app)),
         operator: operator.with_state(Arc::clone(&app)),
         checks,
+        setup_url,
         at_stop: Some(Box::pin(async move {
             if let Err(error) = app.checkpoint_all().await {
                 tracing::warn!(%error, "no last checkpoint was written");

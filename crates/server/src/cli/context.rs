@@ -132,7 +132,7 @@ impl Context {
         if let Some(org) = self.org.get() {
             return Ok(org);
         }
-        let org = match self.globals.org.clone().or_else(|| variable("LATCHKEY_ORG")) {
+        let org = match self.named_org() {
             Some(org) => org,
             None if self.client()?.is_operator() => self.only_org()?,
             // Who is no operator cannot ask which there are; the server knows whether there is only one.
@@ -141,13 +141,17 @@ impl Context {
         Ok(self.org.get_or_init(|| org))
     }
 
+    /// The organization that was named, if one was.
+    pub(crate) fn named_org(&self) -> Option<String> {
+        self.globals.org.clone().or_else(|| variable("LATCHKEY_ORG"))
+    }
+
     /// The organizations that a question may be about: the one that was named, or for the operator all of them.
     ///
     /// # Errors
     /// There is none, or they cannot be asked for.
     pub(crate) fn orgs(&self) -> Result<Vec<String>> {
-        let named = self.globals.org.clone().or_else(|| variable("LATCHKEY_ORG"));
-        if named.is_some() || !self.client()?.is_operator() {
+        if self.named_org().is_some() || !self.client()?.is_operator() {
             return Ok(vec![self.org()?.to_owned()]);
         }
         let slugs = self.slugs()?;

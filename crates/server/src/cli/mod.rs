@@ -112,6 +112,12 @@ enum Command {
     #[command(after_help = "Takes the settings of `serve`, from the same places.\nExamples:\n  \
         latchkey restore b.lk --data new\n  latchkey restore --confirm --replay audit.jsonl --data new")]
     Restore(backup::RestoreArgs),
+    /// Make a link to set up the first administrator, or to let one in again who is locked out
+    #[command(
+        after_help = "The link opens once, within 15 minutes; those made before for the same purpose count no more.\nExample:\n  \
+        latchkey setup-link --user anna@corp.example"
+    )]
+    SetupLink(system::SetupLinkArgs),
     /// Print a shell's completion script
     #[command(after_help = "Example:\n  latchkey completion bash > /etc/bash_completion.d/latchkey")]
     Completion(system::CompletionArgs),
@@ -187,6 +193,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Check(args) => check::command(&args, output),
         Command::Backup(args) => system::backup(&context, &args),
         Command::Restore(args) => backup::command(&args, output),
+        Command::SetupLink(args) => system::setup_link(&context, &args),
         Command::Completion(args) => {
             system::completion(output, &args);
             Ok(())

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use serde_json::json;
 
 use super::client::Ask;
-use super::context::Context;
+use super::context::{Change, Context};
 use super::files::NewFile;
 use super::nouns::Body;
 use super::secret;
@@ -39,6 +39,31 @@ pub(crate) struct BackupArgs {
     /// File with that password (- is stdin)
     #[arg(long, value_name = "F", requires = "with_master_key")]
     password_file: Option<String>,
+}
+
+/// `setup-link`.
+#[derive(Args, Debug)]
+pub(crate) struct SetupLinkArgs {
+    /// The administrator who is locked out; without, the link is for the first administrator
+    #[arg(long, value_name = "LOGIN")]
+    user: Option<String>,
+    #[command(flatten)]
+    change: Change,
+}
+
+/// Makes a set-up link.
+///
+/// # Errors
+/// As the server says; only the operator is let in.
+pub(crate) fn setup_link(context: &Context, args: &SetupLinkArgs) -> Result<()> {
+    let body = Body::default().maybe("organization", context.named_org()).maybe("user", args.user.clone()).value();
+    let ask = Ask::post(args.change.path("/api/v1/setup-links"), &body);
+    let value = context.client()?.send(None, ask)?.json()?;
+    match value["url"].as_str() {
+        Some(url) if !context.output.json => context.output.text(&format!("{url}\n")),
+        _ => context.answer(&value),
+    }
+    Ok(())
 }
 
 /// `completion SHELL`.

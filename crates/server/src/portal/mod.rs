@@ -55,7 +55,8 @@ fn all(app: &Arc<App>) -> Doors {
     let doors = Doors::new(app);
     let doors = front::doors(doors);
     let doors = landing::doors(doors);
-    connector::doors(doors)
+    let doors = connector::doors(doors);
+    crate::setup::doors(doors)
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ fn edged(app: Router, edge: Edge) -> Router {
 async fn identify(State(edge): State<Edge>, mut request: Request, next: Next) -> Response {
     let id = uuid::Uuid::now_v7().simple().to_string();
     // The query is not logged: it may carry what is nobody's business.
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) =
+        (request.method().clone(), crate::setup::link::without_secret(request.uri().path()).to_owned());
     let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0.ip());
     let span = tracing::info_span!("request", id, %method, path, peer = peer.map(tracing::field::display));
     request.extensions_mut().insert(RequestId(id.clone()));

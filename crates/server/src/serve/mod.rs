@@ -33,6 +33,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use self::config::{Said, Typed};
 use self::datadir::DataDir;
@@ -88,6 +89,8 @@ pub struct App {
     pub checks: Vec<Arc<dyn Check>>,
     /// The root key's pin, as the option `cloudKey` takes it.
     pub cloud_key: String,
+    /// The set-up link of a cloud without an organization. A secret: printed once, and never logged.
+    pub setup_url: Option<Zeroizing<String>>,
     /// Runs after the last answer is out.
     pub at_stop: Option<AtStop>,
 }
@@ -157,7 +160,7 @@ where
         tls_keys: tls.as_ref().map_or_else(TlsKeys::none, Tls::keys),
         stopping: stopping.clone(),
     };
-    let app = tokio::select! {
+    let mut app = tokio::select! {
         app = build(opened) => app?,
         () = signals.stop() => return Ok(()),
     };
@@ -207,12 +210,16 @@ where
             () = until_ready(&checks), if !announced => {
                 announced = true;
                 ready_file.write(&ready)?;
+                let setup_url = app.setup_url.take();
                 if output.json {
-                    output.document(&ready.document());
+                    output.document(&ready.announcement(setup_url.as_ref().map(|url| url.as_str())));
                 } else {
                     output.text(&ready.line());
                 }
                 hints::say(output, &settings, typed);
+                if let Some(url) = setup_url.filter(|_| !output.json) {
+                    output.text(&format!("set up: open {} within 15 minutes, once; for another: latchkey setup-link\n", &*url));
+                }
             }
             _ = certificate.tick() => reload(tls.as_ref(), &settings, data),
         }

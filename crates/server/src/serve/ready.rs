@@ -43,6 +43,16 @@ impl Ready {
         })
     }
 
+    /// The document as it is printed: with the set-up link, where there is one. It stands in no file, since others may read that.
+    #[must_use]
+    pub(super) fn announcement(&self, setup_url: Option<&str>) -> Value {
+        let mut document = self.document();
+        if let Some(url) = setup_url {
+            document["setup_url"] = url.into();
+        }
+        document
+    }
+
     /// The line of a person.
     #[must_use]
     pub(super) fn line(&self) -> String {

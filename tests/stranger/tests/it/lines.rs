@@ -418,6 +418,10 @@ fn every_line_works_over_the_socket() {
     has(&at.document("version"), &["version"]);
     assert!(at.text("completion bash").contains("latchkey"));
     assert!(at.text("service-unit").contains("[Service]"));
+    at.refused("setup-link --org acme", 5, "LK-API-008");
+    at.tries("setup-link --org acme --user rosa@acme.example");
+    has(&at.document("setup-link --org acme --user rosa@acme.example"), &["url", "expires_at", "login_name"]);
+    at.refused("setup-link --user nobody@acme.example", 3, "LK-API-004");
     has(&at.document("backup b.lk"), &["file", "bytes", "taken_at", "with_master_key"]);
     at.refused("serve --data d", 5, "LK-SERVE-004");
     at.refused("frobnicate", 2, "LK-CLI-001");
