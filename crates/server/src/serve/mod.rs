@@ -218,7 +218,7 @@ where
                 }
                 hints::say(output, &settings, typed);
                 if let Some(url) = setup_url.filter(|_| !output.json) {
-                    output.text(&format!("set up: open {} within 15 minutes, once; for another: latchkey setup-link\n", &*url));
+                    output.text(&format!("set up: open {} within 15 minutes, once; for another: latchkey setup-link --data {}\n", &*url, data.path().display()));
                 }
             }
             _ = certificate.tick() => reload(tls.as_ref(), &settings, data),
