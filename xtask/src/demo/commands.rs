@@ -14,6 +14,7 @@ pub(super) struct Commands {
     connector: PathBuf,
     data: PathBuf,
     state: PathBuf,
+    folder: PathBuf,
 }
 
 /// How a command ended.
@@ -38,6 +39,7 @@ impl Commands {
             connector: programs.connector.clone(),
             data: folder.join("cloud"),
             state: folder.join("device"),
+            folder: folder.to_owned(),
         }
     }
 
@@ -56,8 +58,21 @@ impl Commands {
 
     /// A command on the device, whatever it ends with.
     pub(super) fn connector(&self, arguments: &[&str]) -> Result<Ended, Problem> {
+        self.on_device(&self.state, arguments)
+    }
+
+    /// The same on another device, whose state is in this place of the demonstration's folder.
+    pub(super) fn connector_of(&self, device: &str, arguments: &[&str]) -> Result<Ended, Problem> {
+        let state = self.folder.join(device);
+        if let Some(above) = state.parent() {
+            std::fs::create_dir_all(above).map_err(|e| unexpected("the folder of devices", &e))?;
+        }
+        self.on_device(&state, arguments)
+    }
+
+    fn on_device(&self, state: &Path, arguments: &[&str]) -> Result<Ended, Problem> {
         let mut command = Command::new(&self.connector);
-        command.arg("--state-dir").arg(&self.state).args(arguments);
+        command.arg("--state-dir").arg(state).args(arguments);
         run(command)
     }
 

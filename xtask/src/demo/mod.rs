@@ -5,6 +5,7 @@
 
 mod children;
 mod commands;
+mod company;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -198,8 +199,10 @@ impl Story {
         }
         let reached = self.sign_in(&commands, &page)?;
         self.audit(&commands)?;
+        self.found_company(&commands, &cloud_name)?;
+        let link = Self::portal_link(&commands)?;
         if !args.once {
-            Self::invite(&self.folder, &url, &page);
+            Self::invite(&self.folder, &url, &page, &link);
         }
         Ok(reached)
     }
@@ -345,12 +348,33 @@ impl Story {
         Ok(())
     }
 
-    fn invite(folder: &Path, url: &str, page: &str) {
+    /// The one-time link by which the owner chooses how to sign in.
+    fn portal_link(commands: &Commands) -> Result<String, Problem> {
+        let made = commands.ask_server(&["setup-link", "--user", &format!("{}@{DOMAIN}", company::OWNER)])?;
+        made["url"].as_str().map(str::to_owned).ok_or_else(|| {
+            Problem::new("The answer of setup-link has no address.", "This is a defect; see docs/commands.md.")
+        })
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<(), Problem> {
+        std::fs::write(file, text)
+            .map_err(|error| Problem::new(format!("{file} cannot be written: {error}."), "Give another --folder."))
+    }
+
+    fn invite(folder: &Path, url: &str, page: &str, link: &str) {
         let folder = folder.display();
         say("");
-        say("Everything stays up. Now you could");
+        say("Everything stays up. Open the portals, as their owner:");
+        say("");
+        say(format!("  {link}"));
+        say("");
+        say(format!(
+            "The link counts once, for 15 minutes; another: latchkey setup-link --user {}@{DOMAIN}",
+            company::OWNER
+        ));
+        say("After that you sign in at the same address with what you chose there. Now you could also");
         say(format!("  sign in again:       latchkey-connector --state-dir {folder}/device sign-in {page}"));
-        say(format!("  open the service:    {page}   (a browser without a connector is told why it is not signed in)"));
+        say(format!("  open the service:    {page}   (in a browser: by signing in as the owner)"));
         say(format!("  look at the cloud:   {url}"));
         say(format!("  be the operator:     export LATCHKEY_DATA={folder}/cloud; latchkey device list"));
         say("  lock the device out: latchkey device suspend X   and sign in again: exit 12");
