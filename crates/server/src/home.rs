@@ -35,9 +35,9 @@ fn welcome(cloud: &str) -> String {
         "<p>The cloud <b>{}</b> is running.</p>\
          <p><a href=\"/signin\">Sign in</a> to your own page: your services, your devices and, for administrators, the portals.</p>\
          <p>For its administrator, on the server:</p>\
-         <pre>latchkey setup-link   a link to set up the first organization in the browser\n\
-         latchkey check        what is in order, and what is not\n\
-         latchkey --help       everything, by command line</pre>\
+         <dl class=\"facts\"><dt><code>latchkey setup-link</code></dt><dd>A link to set up the first organization in the browser</dd>\
+         <dt><code>latchkey check</code></dt><dd>What is in order, and what is not</dd>\
+         <dt><code>latchkey --help</code></dt><dd>Everything, by command line</dd></dl>\
          <p>Programs use the <a href=\"/api/v1/openapi.json\">REST interface</a>. What a code means: <a href=\"{ERRORS}\">codes</a>, or \
          <code>latchkey explain CODE</code>.</p>",
         escaped(cloud)
@@ -55,12 +55,12 @@ async fn errors() -> Response {
 /// Every code of the product, each under its own name.
 fn table() -> String {
     let mut html =
-        "<p>Under the reference beside a code: <code>latchkey explain REF</code>, on the server.</p><dl>".to_owned();
+        "<p>Under the reference beside a code: <code>latchkey explain REF</code>, on the server.</p><dl class=\"facts\">".to_owned();
     for code in Code::all() {
         // Writing to a string does not fail.
         let _ = write!(
             html,
-            "<dt id=\"{0}\"><b>{0}</b></dt><dd><p>{1}</p><p>{2}</p></dd>",
+            "<dt id=\"{0}\"><code>{0}</code></dt><dd><p>{1}</p><p class=\"muted\">{2}</p></dd>",
             code.as_str(),
             escaped(code.title()),
             escaped(code.fix())

@@ -16,7 +16,7 @@ use latchkey_wire::bytes::{sha256, to_base64url};
 use crate::app::App;
 
 /// The style sheet; it stands in every page.
-pub(super) const STYLE: &str = include_str!("../../assets/portal.css");
+pub(crate) const STYLE: &str = include_str!("../../assets/portal.css");
 const SCRIPT: &str = include_str!("../../assets/portal.js");
 const PLACE: &str = "/assets/portal.js";
 
@@ -38,13 +38,19 @@ pub(super) fn script_path() -> &'static str {
     PATH.get_or_init(|| format!("{PLACE}?v={}", to_base64url(&sha256(SCRIPT.as_bytes()).0[..9])))
 }
 
+/// The style sheet as a policy names it.
+pub(crate) fn style_source() -> &'static str {
+    static SOURCE: OnceLock<String> = OnceLock::new();
+    SOURCE.get_or_init(|| format!("'sha256-{}'", STANDARD.encode(sha256(STYLE.as_bytes()).0)))
+}
+
 /// What a page may load and do: our style, our script, pictures of our own, forms to ourselves.
 pub(super) fn policy() -> HeaderValue {
     static POLICY: OnceLock<HeaderValue> = OnceLock::new();
     let policy = POLICY.get_or_init(|| {
-        let hash = STANDARD.encode(sha256(STYLE.as_bytes()).0);
+        let style = style_source();
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src {style}; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
         HeaderValue::from_str(&policy).expect("it is ASCII")
     });

@@ -52,7 +52,7 @@ fn a_browser_finds_a_page_that_says_what_this_is_and_one_that_says_what_codes_me
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let home = server.get("/", &headers);
     assert_eq!(status(&home), 200);
-    assert!(home.contains(&name) && home.contains("latchkey org create"), "{home}");
+    assert!(home.contains(&name) && home.contains("latchkey setup-link"), "{home}");
     // Where the `type` of a problem document leads.
     let codes = server.get("/docs/errors", &headers);
     assert_eq!(status(&codes), 200);
