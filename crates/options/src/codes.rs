@@ -55,6 +55,7 @@ mod tests {
     fn every_code_that_a_finding_can_have_is_explained_once() {
         let sources = [
             include_str!("check.rs"),
+            include_str!("deploy.rs"),
             include_str!("finding.rs"),
             include_str!("value.rs"),
             include_str!("resolve.rs"),

@@ -22,6 +22,7 @@
 
 mod check;
 mod codes;
+pub mod deploy;
 mod duration;
 mod finding;
 mod foreign;

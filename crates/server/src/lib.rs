@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod artifact;
 pub mod backup;
 pub mod check;
 pub mod cli;

@@ -64,6 +64,12 @@ enum Command {
     /// Device tokens: what an installer carries
     #[command(subcommand)]
     Token(nouns::token::Token),
+    /// What passes a token to devices: a block for a shell, a script, or a file for a management system
+    #[command(
+        after_help = "Examples:\n  latchkey deploy --token ID --domain corp.example --for shell --password-file F | ssh laptop sh\n  \
+        latchkey deploy --token ID --domain corp.example --for managed-json --placeholder --output managed.json"
+    )]
+    Deploy(nouns::deploy::Deploy),
     /// Device token policy: which domains accept tokens, and whether users are created
     #[command(subcommand)]
     Policy(nouns::policy::Policy),
@@ -177,6 +183,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Org(verb) => verb.run(&context),
         Command::Domain(verb) => verb.run(&context),
         Command::Token(verb) => verb.run(&context),
+        Command::Deploy(args) => args.run(&context),
         Command::Policy(verb) => verb.run(&context),
         Command::Service(verb) => verb.run(&context),
         Command::User(verb) => verb.run(&context),
@@ -235,6 +242,8 @@ fn with_flags(mut failure: Failure) -> Failure {
             // One flag for a file and an address; a secret never stands on a command line.
             "metadata_url" => "--metadata".to_owned(),
             "password" => "--password-file".to_owned(),
+            "device_token" => "--device-token-file".to_owned(),
+            "target" => "--for".to_owned(),
             "rights" => "--access".to_owned(),
             "holder" => "--user or --group".to_owned(),
             _ => format!("--{}", flag.replace('_', "-")),

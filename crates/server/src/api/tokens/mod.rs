@@ -1,5 +1,6 @@
 //! Device tokens: made, limited, watched, revoked.
 
+mod artifacts;
 mod secret;
 mod watch;
 
@@ -35,6 +36,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(revoke_token))
         .routes(routes!(secret::rotate_token))
         .routes(routes!(secret::reveal_token))
+        .routes(routes!(artifacts::make_artifact))
         .routes(routes!(token_uses))
         .routes(routes!(token_failures))
         .routes(routes!(watch::watch_token))

@@ -7,6 +7,7 @@ pub(crate) mod api_client;
 pub(crate) mod audit;
 pub(crate) mod binding;
 pub(crate) mod code;
+pub(crate) mod deploy;
 pub(crate) mod device;
 pub(crate) mod domain;
 pub(crate) mod group;
