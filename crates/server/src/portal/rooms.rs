@@ -40,7 +40,11 @@ const ROOMS: &[(&str, &str, &str, &[Entry])] = &[
     ("/account", "common.account", "account", ACCOUNT),
 ];
 
-const CONNECTOR: &[Entry] = &[entry("/connector/tokens", "tokens.title", "key", &[Scope::TokensRead])];
+const CONNECTOR: &[Entry] = &[
+    entry("/connector/tokens", "tokens.title", "key", &[Scope::TokensRead]),
+    entry("/connector/deploy", "deploy.title", "deploy", &[Scope::TokensWrite]),
+    entry("/connector/devices", "devices.title", "devices", &[Scope::DevicesRead]),
+];
 
 const IDENTITY: &[Entry] = &[];
 

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 /// The files of the catalogue, each with the first part of its keys.
 const FILES: &[(&str, &str)] = &[
     ("common", include_str!("../../texts/en/common.toml")),
+    ("deploy", include_str!("../../texts/en/deploy.toml")),
+    ("devices", include_str!("../../texts/en/devices.toml")),
     ("front", include_str!("../../texts/en/front.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
@@ -91,8 +93,27 @@ mod tests {
         "common.level.",
         "common.said.",
         "common.room.",
+        "deploy.from.",
+        "deploy.kind.",
+        "deploy.kind.hint.",
+        "deploy.steps.one.",
+        "deploy.steps.system.",
+        "deploy.steps.two.",
+        "deploy.system.",
+        "devices.actor.",
+        "devices.ask.",
+        "devices.beware.",
+        "devices.binding.",
+        "devices.field.",
+        "devices.fix.",
+        "devices.kept.",
+        "devices.level.",
+        "devices.means.",
+        "devices.reason.",
+        "devices.source.",
         "problem.status.",
         "setup.steps.",
+        "tokens.revoke.since.",
     ];
 
     fn files(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {

@@ -2,10 +2,13 @@
 //!
 //! Owns its pages. Must not know the Identity admin's.
 
+mod confirm;
+mod deploy;
+mod devices;
 mod tokens;
 
 use super::doors::Doors;
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    tokens::doors(doors)
+    deploy::doors(devices::doors(tokens::doors(doors)))
 }

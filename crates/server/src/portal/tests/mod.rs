@@ -2,5 +2,8 @@
 // Helpers outside #[test] functions are tests too.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod devices;
 mod doors;
+mod fleet;
 pub(crate) mod people;
+mod tokens;

@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use latchkey_directory::Timestamp;
+use latchkey_directory::domains::DomainView;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::tokens::{NewToken, Password, TokenView};
 use latchkey_directory::values::{DomainState, Scope};
@@ -30,9 +31,23 @@ pub(super) fn doors(doors: Doors) -> Doors {
 
 /// A domain that can be chosen.
 pub(super) struct Domain {
-    name: String,
-    state: DomainState,
-    chosen: bool,
+    pub(super) name: String,
+    pub(super) state: DomainState,
+    pub(super) chosen: bool,
+}
+
+impl Domain {
+    /// All of them by name, those that are named chosen.
+    pub(super) fn choices(all: Vec<DomainView>, named: &[String]) -> Vec<Self> {
+        let choice = |domain: DomainView| Self {
+            chosen: named.contains(&domain.name),
+            state: domain.verification,
+            name: domain.name,
+        };
+        let mut domains: Vec<Self> = all.into_iter().map(choice).collect();
+        domains.sort_by(|a, b| a.name.cmp(&b.name));
+        domains
+    }
 }
 
 #[derive(Template)]
@@ -48,20 +63,20 @@ struct FormPage {
 }
 
 /// What was typed, or the defaults.
-struct Typed {
-    description: String,
-    days: String,
-    max_uses: String,
-    uses_per_minute: String,
-    networks: String,
-    expect: String,
-    brake: String,
-    min_evidence: String,
-    pending: bool,
-    known_pending: bool,
-    serial_allow: bool,
-    second_allow: bool,
-    no_copy: bool,
+pub(super) struct Typed {
+    pub(super) description: String,
+    pub(super) days: String,
+    pub(super) max_uses: String,
+    pub(super) uses_per_minute: String,
+    pub(super) networks: String,
+    pub(super) expect: String,
+    pub(super) brake: String,
+    pub(super) min_evidence: String,
+    pub(super) pending: bool,
+    pub(super) known_pending: bool,
+    pub(super) serial_allow: bool,
+    pub(super) second_allow: bool,
+    pub(super) no_copy: bool,
 }
 
 impl Default for Typed {
@@ -85,7 +100,7 @@ impl Default for Typed {
 }
 
 impl Typed {
-    fn of(fields: &Fields) -> Self {
+    pub(super) fn of(fields: &Fields) -> Self {
         let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
         let is = |name: &str, value: &str| fields.text(name) == Some(value);
         Self {
@@ -106,7 +121,7 @@ impl Typed {
     }
 }
 
-const PLATFORMS: [&str; 5] = ["windows", "macos", "linux", "ios", "android"];
+pub(super) const PLATFORMS: [&str; 5] = ["windows", "macos", "linux", "ios", "android"];
 
 async fn form(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
     show(&app, &visit, visit.page("tokens.new.title"), Typed::default(), &Fields::default()).await
@@ -115,17 +130,11 @@ async fn form(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
 async fn show(app: &Arc<App>, visit: &Visit, page: Page, typed: Typed, fields: &Fields) -> Result<Response> {
     let named = fields.many("domains");
     let found = app.directory.domains(&visit.org, PageRequest { limit: 1000, ..PageRequest::default() }).await?;
-    let only = found.items.len() == 1;
-    let mut domains: Vec<Domain> = found
-        .items
-        .into_iter()
-        .map(|domain| Domain {
-            chosen: named.contains(&domain.name) || (only && named.is_empty()),
-            state: domain.verification,
-            name: domain.name,
-        })
-        .collect();
-    domains.sort_by(|a, b| a.name.cmp(&b.name));
+    // One that there is no choice about is chosen.
+    let only =
+        found.items.iter().map(|domain| domain.name.clone()).filter(|_| found.items.len() == 1 && named.is_empty());
+    let named: Vec<String> = named.iter().cloned().chain(only).collect();
+    let domains = Domain::choices(found.items, &named);
     let (platforms, groups) = (fields.many("platforms"), fields.many("jit_groups"));
     let all = app.directory.groups(&visit.org, None, PageRequest { limit: 200, ..PageRequest::default() }).await?;
     let first = domains.first().map_or("DOMAIN", |domain| domain.name.as_str());
@@ -226,14 +235,14 @@ struct SecretPage<'a> {
 }
 
 /// What still stops the token.
-pub(super) struct Obstacle {
-    code: String,
-    words: String,
-    fix: String,
+pub(in super::super) struct Obstacle {
+    pub(in super::super) code: String,
+    pub(in super::super) words: String,
+    pub(in super::super) fix: String,
 }
 
 impl Obstacle {
-    pub(super) fn of(code: Wire) -> Self {
+    pub(in super::super) fn of(code: Wire) -> Self {
         Self { code: code.to_string(), words: code.title().to_owned(), fix: code.fix().to_owned() }
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! Owns the list. Must not know how a secret is made or opened.
 
+mod act;
 mod create;
+mod limits;
+mod one;
+mod secret;
 
 use std::sync::Arc;
 
@@ -19,12 +23,16 @@ use super::super::visit::Visit;
 use crate::app::App;
 use crate::problem::Result;
 
+pub(super) use create::Obstacle;
+pub(super) use secret::wrong_password;
+
 /// Where the list is.
 const LIST: &str = "/connector/tokens";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let doors = doors.page(Needs::Right(Scope::TokensRead), LIST, list);
-    create::doors(doors)
+    let doors = one::doors(create::doors(doors));
+    secret::doors(limits::doors(act::doors(doors)))
 }
 
 #[derive(Template)]

@@ -1,0 +1,112 @@
+//! The list of devices.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use latchkey_directory::device::view::DeviceView;
+use latchkey_directory::values::Scope;
+use latchkey_wire::{DeviceState, Platform};
+
+use super::super::super::doors::{Doors, Needs};
+use super::super::super::fields::Asked;
+use super::super::super::page::{self, Page};
+use super::super::super::visit::Visit;
+use super::{LIST, SILENT, asked_for, filter, is_masked, name_of, query, seen_by};
+use crate::app::App;
+use crate::problem::Result;
+
+pub(super) fn doors(doors: Doors) -> Doors {
+    doors.page(Needs::Right(Scope::DevicesRead), LIST, list)
+}
+
+#[derive(Template)]
+#[template(path = "connector/devices.html")]
+struct ListPage {
+    page: Page,
+    devices: Vec<DeviceView>,
+    asked: Asked,
+    filtered: bool,
+    /// The filter as a query: for what is done with all that match.
+    query: String,
+    masked: bool,
+    may_write: bool,
+    may_deploy: bool,
+    first: bool,
+    newest: String,
+    older: Option<String>,
+    cli: String,
+    api: String,
+}
+
+async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result<Response> {
+    let wanted = filter(&visit, &asked, app.directory.now());
+    let found = app.directory.devices(&visit.org, wanted, asked.page_request()).await?;
+    let path = visit.at(LIST);
+    let fields = asked_for(&asked);
+    let query = query(&fields);
+    let flags = flags(&fields);
+    Ok(page::show(&ListPage {
+        page: visit.page("devices.title"),
+        devices: found.items.into_iter().map(|device| seen_by(&visit, device)).collect(),
+        filtered: !fields.is_empty(),
+        masked: is_masked(&visit),
+        may_write: visit.rights.may(Scope::DevicesWrite),
+        may_deploy: visit.rights.may(Scope::TokensWrite),
+        first: asked.text("after").is_none(),
+        newest: asked.with_after(&path, None),
+        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        cli: format!("latchkey device list{flags}"),
+        api: format!("GET /api/v1{}/devices{}{query}", visit.at(""), if query.is_empty() { "" } else { "?" }),
+        query,
+        asked,
+    }))
+}
+
+/// The filter as flags of the command line, which has none for a text to begin with.
+pub(super) fn flags(fields: &[(String, String)]) -> String {
+    let flag = |(name, value): &(String, String)| match name.as_str() {
+        "q" => String::new(),
+        "silent" => format!(" --last-seen-before {value}d"),
+        _ => format!(" --{name} {}", quoted(value)),
+    };
+    fields.iter().map(flag).collect()
+}
+
+/// A word for a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:/".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+impl ListPage {
+    fn states() -> impl Iterator<Item = &'static DeviceState> {
+        DeviceState::ALL.iter()
+    }
+
+    fn platforms() -> impl Iterator<Item = &'static Platform> {
+        Platform::ALL.iter()
+    }
+
+    fn silent() -> impl Iterator<Item = &'static str> {
+        SILENT.into_iter()
+    }
+
+    fn is_chosen(&self, name: &str, value: &impl std::fmt::Display) -> bool {
+        let value = value.to_string();
+        self.asked.many(name).contains(&value)
+    }
+
+    fn asked_text(&self, name: &str) -> &str {
+        self.asked.text(name).unwrap_or_default()
+    }
+
+    fn name<'a>(&self, device: &'a DeviceView) -> &'a str {
+        name_of(device)
+    }
+}

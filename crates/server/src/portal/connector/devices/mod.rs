@@ -1,0 +1,106 @@
+//! Devices: the list with its filters, and what is done with one or with many.
+//!
+//! Owns the filters as a form has them, and what somebody with a restricted view does not see. Must not know which state allows which action.
+
+mod act;
+mod bulk;
+mod list;
+mod one;
+
+use std::time::Duration;
+
+use latchkey_directory::Timestamp;
+
+use latchkey_directory::device::view::{BindingView, DeviceFilter, DeviceView};
+use latchkey_directory::values::Module;
+
+use super::super::doors::Doors;
+use super::super::fields::Fields;
+use super::super::visit::Visit;
+
+/// Where the list is.
+const LIST: &str = "/connector/devices";
+
+/// What stands for a name that somebody may not see.
+const MASK: &str = "•••";
+
+pub(super) fn doors(doors: Doors) -> Doors {
+    act::doors(bulk::doors(one::doors(list::doors(doors))))
+}
+
+/// How many days of silence can be asked for.
+const SILENT: [&str; 6] = ["1", "7", "30", "60", "90", "180"];
+
+/// The names of the filter's fields in a form, in the order in which they are kept from page to page.
+const FIELDS: [&str; 8] = ["q", "state", "platform", "level", "silent", "user", "token", "serial"];
+
+/// Reads the filter. Somebody who may not see names cannot search for them either.
+fn filter(visit: &Visit, fields: &Fields, now: Timestamp) -> DeviceFilter {
+    let many = |name: &str| fields.many(name);
+    let hidden = is_masked(visit);
+    let names = |name: &str| if hidden { Vec::new() } else { many(name) };
+    let days = fields.text("silent").filter(|days| SILENT.contains(days)).and_then(|days| days.parse::<u64>().ok());
+    DeviceFilter {
+        state: many("state").iter().filter_map(|text| text.parse().ok()).collect(),
+        user: names("user"),
+        token: many("token"),
+        platform: many("platform").iter().filter_map(|text| text.parse().ok()).collect(),
+        serial: names("serial"),
+        level: many("level").iter().filter_map(|text| text.parse().ok()).collect(),
+        last_seen_before: days.map(|days| now.minus(Duration::from_secs(days * 86_400))),
+        first_seen_since: None,
+        q: fields.text("q").filter(|_| !hidden).map(str::to_owned),
+    }
+}
+
+/// The filter's fields as they were asked for: to be sent along.
+fn asked_for(fields: &Fields) -> Vec<(String, String)> {
+    let of = |name: &&'static str| fields.many(name).into_iter().map(|value| ((*name).to_owned(), value));
+    FIELDS.iter().flat_map(of).collect()
+}
+
+/// The same as a query.
+fn query(fields: &[(String, String)]) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(fields);
+    query.finish()
+}
+
+fn is_masked(visit: &Visit) -> bool {
+    visit.rights.is_masked(Module::Devices)
+}
+
+/// A device as this visitor may see it.
+fn seen_by(visit: &Visit, mut device: DeviceView) -> DeviceView {
+    if is_masked(visit) {
+        device.users.iter_mut().for_each(|name| MASK.clone_into(name));
+        let names = [
+            &mut device.host,
+            &mut device.serial,
+            &mut device.smbios_uuid,
+            &mut device.external_device_id,
+            &mut device.address,
+        ];
+        for name in names.into_iter().flatten() {
+            MASK.clone_into(name);
+        }
+    }
+    device
+}
+
+/// A binding as this visitor may see it.
+fn binding_seen_by(visit: &Visit, mut binding: BindingView) -> BindingView {
+    if is_masked(visit) {
+        MASK.clone_into(&mut binding.login_name);
+        MASK.clone_into(&mut binding.os_account);
+    }
+    binding
+}
+
+/// What people call a device.
+fn name_of(device: &DeviceView) -> &str {
+    match device.host.as_deref() {
+        Some(host) if host != MASK => host,
+        _ => &device.id,
+    }
+}
