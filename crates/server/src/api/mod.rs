@@ -34,6 +34,7 @@ mod codes;
 mod devices;
 mod domains;
 pub(crate) mod explain;
+mod export;
 mod failure;
 mod fields;
 mod groups;

@@ -440,6 +440,12 @@ fn administrators_act_on_devices_and_bindings_by_id_and_by_filter() {
         list["items"].as_array().unwrap().iter().map(|d| d["state"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(states(&[]), ["pending", "registered"], "newest first");
+    assert_eq!(states(&["--query", "ANNA@acme"]).len(), 2, "by the beginning of the user's name");
+    assert!(states(&["--query", "nna"]).is_empty());
+    let file = lab.command(&["device", "export", "--state", "pending"]);
+    let lines: Vec<&str> = file["csv"].as_str().unwrap().lines().collect();
+    assert!(lines[0].starts_with("id,state,") && lines.len() == 2, "{lines:?}");
+    assert!(lines[1].starts_with(&format!("{},pending,", twin.id)), "{lines:?}");
     let would = lab.command(&["device", "approve", "--state", "pending", "--dry-run", "--yes"]);
     assert_eq!((&would["would"]["devices"], states(&["--state", "pending"]).len()), (&json!(1), 1), "{would}");
     let did = lab.command(&["device", "approve", "--state", "pending", "--yes"]);

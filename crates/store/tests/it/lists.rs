@@ -303,9 +303,9 @@ fn pending_devices() -> Question {
 }
 
 /// The statements that fill an organization, ended by the time `now`.
-fn fill((text, many): (&str, i64), org: &OrgId, now: Timestamp) -> String {
+pub(crate) fn fill((text, many): (&str, i64), org: &OrgId, now: Timestamp) -> String {
     let key = serde_json::to_string(Ed25519Key::generate().public()).unwrap();
-    let start = now.millis() - MANY * 1_000;
+    let start = now.millis() - MANY.max(many) * 1_000;
     let first = now.millis() - 28 * 1_000_000 - 60_000;
     text.replace("ORG", org.as_str())
         .replace("COUNT", &many.to_string())
@@ -317,6 +317,12 @@ fn fill((text, many): (&str, i64), org: &OrgId, now: Timestamp) -> String {
 
 const TEXTS: [(&str, i64); 2] =
     [(include_str!("../million.sql"), MANY), (include_str!("../million_events.sql"), EVENTS)];
+
+/// The same with what SQLite has for bytes and hexadecimal numbers.
+pub(crate) fn fill_sqlite(text: &str) -> String {
+    let text = text.replace("BYTES32(i)", "unhex(printf('%064x', i))").replace("BYTES32(0)", "zeroblob(32)");
+    text.replace("HEX12(", "printf('%012x', ")
+}
 
 struct Sqlite(rusqlite::Connection);
 
@@ -376,9 +382,7 @@ async fn long_lists_on_sqlite_find_every_page_by_an_index() {
     indexes.iter().for_each(|(name, _)| connection.execute_batch(&format!("DROP INDEX {name}")).unwrap());
     let begun = std::time::Instant::now();
     for text in TEXTS {
-        let text = fill(text, &org, now).replace("BYTES32(i)", "unhex(printf('%064x', i))");
-        let text = text.replace("BYTES32(0)", "zeroblob(32)").replace("HEX12(", "printf('%012x', ");
-        connection.execute_batch(&text).unwrap();
+        connection.execute_batch(&fill_sqlite(&fill(text, &org, now))).unwrap();
     }
     indexes.iter().for_each(|(_, sql)| connection.execute_batch(sql).unwrap());
     eprintln!("filled in {:?}", begun.elapsed());

@@ -10,6 +10,7 @@
 mod conformance;
 mod audit;
 mod lists;
+mod pages;
 mod postgres;
 mod private_postgres;
 mod sqlite;

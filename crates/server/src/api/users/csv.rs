@@ -8,10 +8,11 @@ use latchkey_directory::patch::Patch;
 use latchkey_directory::users::{ImportLine, UserPatch, UserView};
 use latchkey_wire::Code as Wire;
 
+use super::super::export::FORMULA;
 use crate::nearest::nearest;
 use crate::problem::{Problem, Result};
 
-const COLUMNS: [&str; 7] =
+pub(super) const COLUMNS: [&str; 7] =
     ["login_name", "display_name", "given_name", "family_name", "emails", "department", "groups"];
 
 /// So many broken lines are told.
@@ -100,53 +101,27 @@ fn of_record(line: u64, header: &StringRecord, record: &StringRecord) -> ImportL
     found
 }
 
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
 fn plain(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(cell)
 }
 
-fn inert(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// Writes a file.
-pub(super) struct Writer(csv::Writer<Vec<u8>>);
-
-impl Writer {
-    /// With the line that names the columns.
-    pub(super) fn new() -> Self {
-        let mut writer = Self(csv::Writer::from_writer(Vec::new()));
-        writer.record(&COLUMNS.map(str::to_owned));
-        writer
-    }
-
-    /// One user.
-    pub(super) fn user(&mut self, user: &UserView) {
-        let text = |value: &Option<String>| inert(value.as_deref().unwrap_or_default());
-        self.record(&[
-            inert(&user.login_name),
-            text(&user.display_name),
-            text(&user.given_name),
-            text(&user.family_name),
-            inert(&user.emails.join(";")),
-            text(&user.department),
-            inert(&user.groups.join(";")),
-        ]);
-    }
-
-    fn record(&mut self, cells: &[String]) {
-        self.0.write_record(cells).expect("writing records of one length into memory cannot fail");
-    }
-
-    /// The file.
-    pub(super) fn finish(self) -> Vec<u8> {
-        self.0.into_inner().expect("writing into memory cannot fail")
-    }
+/// A user's line.
+pub(super) fn line(user: &UserView) -> Vec<String> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    vec![
+        user.login_name.clone(),
+        text(&user.display_name),
+        text(&user.given_name),
+        text(&user.family_name),
+        user.emails.join(";"),
+        text(&user.department),
+        user.groups.join(";"),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::export::inert;
     use super::*;
 
     #[test]

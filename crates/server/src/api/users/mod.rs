@@ -2,12 +2,13 @@
 
 mod csv;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use latchkey_directory::groups::GroupView;
-use latchkey_directory::page::{Page, PageRequest};
+use latchkey_directory::page::Page;
 use latchkey_directory::users::{Imported, NewUser, UserFilter, UserPatch, UserView};
 use latchkey_directory::values::{UserSource, UserStatus};
 use serde::Deserialize;
@@ -18,6 +19,7 @@ use super::Shared;
 use super::answer::{Resource, Would, changed, created, deleted_with};
 use super::body::{Body, Raw};
 use super::caller::Call;
+use super::export;
 use super::query::{Changing, List, Many, NoFilter, Once, Plain};
 use super::scope::{UsersRead, UsersWrite};
 use crate::problem::Result;
@@ -169,17 +171,9 @@ async fn import_users(
 /// Users as CSV, in the form that import reads.
 #[utoipa::path(get, path = "/users/export", tag = "users", responses((status = 200, content_type = "text/csv", body = String)))]
 async fn export_users(call: Call<UsersRead>, State(app): State<Shared>, _query: Plain) -> Result<Response> {
-    let mut writer = csv::Writer::new();
-    let mut request = PageRequest { limit: 1000, after: None, count: false };
-    loop {
-        let page = app.directory.users(&call.org, UserFilter::default(), request.clone()).await?;
-        page.items.iter().for_each(|user| writer.user(user));
-        match page.next {
-            Some(next) => request.after = Some(next),
-            None => break,
-        }
-    }
-    let headers =
-        [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=\"users.csv\"")];
-    Ok((headers, writer.finish()).into_response())
+    let page = move |request| {
+        let (app, org) = (Arc::clone(&app), call.org.clone());
+        async move { app.directory.users(&org, UserFilter::default(), request).await }
+    };
+    export::csv("users.csv", &csv::COLUMNS, page, csv::line).await
 }

@@ -1,11 +1,13 @@
 //! `latchkey device`: enrolled devices.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::{Body, Named};
+use super::{Body, Named, save_csv};
 use crate::cli::client::Ask;
-use crate::cli::context::{Change, Context, ListArgs, Listing, Query};
+use crate::cli::context::{Change, Context, ListArgs, Listing, Query, with};
 use crate::cli::values::{self, Moment};
 use crate::exit::{Failure, Result};
 
@@ -34,6 +36,14 @@ pub(crate) enum Device {
         filters: Filters,
         #[command(flatten)]
         list: ListArgs,
+    },
+    /// Devices as CSV, all or those that filters find
+    Export {
+        #[command(flatten)]
+        filters: Filters,
+        /// Write it here (0600) and leave stdout empty
+        #[arg(long, value_name = "F")]
+        output: Option<PathBuf>,
     },
     /// One device
     Show(Named),
@@ -154,6 +164,10 @@ impl Device {
         match self {
             Device::List { filters, list } => {
                 context.list(&context.at(&["devices"])?, &filters.query(context), list, &LISTING)
+            }
+            Device::Export { filters, output } => {
+                let path = with(&context.at(&["devices", "export"])?, &filters.query(context));
+                save_csv(context, path, output.as_deref())
             }
             Device::Show(named) => context.answer_with(Ask::get(context.at(&["devices", &named.x])?)),
             Device::Approve(several) => act(context, several, "approve", false),

@@ -20,12 +20,14 @@ pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod user;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value};
 
+use super::client::Ask;
 use super::context::{Change, Context};
+use super::files;
 use crate::exit::{Failure, Result};
 
 /// A name or id, and the flags of what takes something away.
@@ -36,6 +38,23 @@ pub(crate) struct Target {
     pub(crate) x: String,
     #[command(flatten)]
     pub(crate) change: Change,
+}
+
+/// Fetches CSV and writes it into a file, or as the answer.
+///
+/// # Errors
+/// As the server says, or where the file cannot be written.
+pub(crate) fn save_csv(context: &Context, path: String, output: Option<&Path>) -> Result<()> {
+    let answer = context.send(Ask::get(path))?;
+    match output {
+        Some(file) => files::write(file, &answer.body)?,
+        None if context.output.json => {
+            let csv = String::from_utf8_lossy(&answer.body);
+            context.output.document(&serde_json::json!({"csv": csv}));
+        }
+        None => context.output.bytes(&answer.body),
+    }
+    Ok(())
 }
 
 /// A name or id.

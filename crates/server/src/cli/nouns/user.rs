@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Body, IfMissing, Named, Target, act};
+use super::{Body, IfMissing, Named, Target, act, save_csv};
 use crate::cli::client::Ask;
 use crate::cli::context::{Change, Context, ListArgs, Listing, Query, with};
 use crate::cli::files;
@@ -169,18 +169,7 @@ impl User {
                 let path = with(&context.at(&["users", "import"])?, &change.query());
                 context.answer_with(Ask::post_bytes(path, "text/csv", csv))
             }
-            User::Export { output } => {
-                let answer = context.send(Ask::get(context.at(&["users", "export"])?))?;
-                match output {
-                    Some(path) => files::write(path, &answer.body)?,
-                    None if context.output.json => {
-                        let csv = String::from_utf8_lossy(&answer.body);
-                        context.output.document(&serde_json::json!({"csv": csv}));
-                    }
-                    None => context.output.bytes(&answer.body),
-                }
-                Ok(())
-            }
+            User::Export { output } => save_csv(context, context.at(&["users", "export"])?, output.as_deref()),
         }
     }
 }
