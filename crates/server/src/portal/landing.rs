@@ -8,6 +8,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use latchkey_directory::records::Service;
+use latchkey_directory::values::Scope;
 
 use super::doors::{Doors, Needs};
 use super::page::{self, Page};
@@ -40,17 +41,24 @@ struct Landing {
     tiles: Vec<Tile>,
     searchable: bool,
     is_administrator: bool,
+    /// How many steps of the first run are done, of how many; none where nothing is left of it.
+    started: Option<(u64, u64)>,
 }
 
 async fn landing(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
     let services = app.directory.services_of(&visit.org, &visit.user_id).await?;
     let tiles: Vec<Tile> = services.into_iter().filter_map(|service| tile(&app, &visit, service)).collect();
     let searchable = tiles.len() >= MANY;
+    let started = match visit.rights.may(Scope::OrganizationWrite) {
+        true => Some(crate::setup::start::progress(&app, &visit).await?).filter(|(done, all)| done < all),
+        false => None,
+    };
     Ok(page::show(&Landing {
         page: visit.page("landing.title"),
         tiles,
         searchable,
         is_administrator: visit.rights.is_administrator(),
+        started: started.map(|(done, all)| (done as u64, all as u64)),
     }))
 }
 

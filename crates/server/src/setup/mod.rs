@@ -7,7 +7,7 @@ pub mod link;
 mod organization;
 mod person;
 mod session;
-mod start;
+pub(crate) mod start;
 #[cfg(test)]
 mod tests;
 

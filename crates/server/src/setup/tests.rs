@@ -149,6 +149,9 @@ async fn the_first_run_leads_from_a_link_to_an_owner_who_is_signed_in_by_passwor
     assert!(browser.has("__Host-lk-s-") && !browser.has("__Host-lk-setup"));
     let start = browser.get(&world, "/o/acme/start").await;
     assert!(start.status.is_success() && start.text.contains("Verify your domain"), "{}", start.text);
+    assert!(browser.get(&world, "/o/acme/").await.text.contains("0 of 6 steps"));
+    world.post("/api/v1/o/acme/domains/acme.example/verify", json!({"operator_word": "lab"})).await.good();
+    assert!(browser.get(&world, "/o/acme/").await.text.contains("1 of 6 steps"));
     // Set-up is over, also for whoever kept its cookie.
     assert_eq!(browser.get(&world, "/setup").await.status.as_u16(), 410);
 }
