@@ -11,8 +11,9 @@ use crate::names::domain_name;
 use crate::query::Filter;
 use crate::records::{DeviceTokenPolicy, Domain};
 use crate::scope::Org;
-use crate::store::Tx;
+use crate::store::{Tx, WriteTx};
 use crate::time::Timestamp;
+use crate::tokens::{Standing, standing};
 use crate::value::Json;
 use crate::{Directory, Error, FieldProblem, Intent, Result};
 
@@ -73,45 +74,66 @@ impl Directory {
     /// Writes the policy.
     pub async fn set_policy(&self, intent: &Intent, org: &OrgId, new: NewPolicy) -> Result<PolicyView> {
         let (intent, org) = (intent.clone(), org.clone());
-        self.change(intent.dry_run, move |tx| {
-            let mut row = current(tx, &org)?;
-            intent.condition.check("device token policy", &PolicyView::from(row.clone()))?;
-            let mut wrong = Vec::new();
-            let mut needed = |field: &str, value: Option<bool>| {
-                value.unwrap_or_else(|| {
-                    wrong.push(FieldProblem::invalid(
-                        format!("/{field}"),
-                        format!("{field} is missing: PUT takes the whole policy"),
-                    ));
-                    false
-                })
-            };
-            row.enabled = needed("enabled", new.enabled);
-            row.all_domains = needed("all_domains", new.all_domains);
-            row.jit = needed("jit", new.jit);
-            match &new.domains {
-                Some(domains) => row.domains = Json(registered(tx, &org, "/domains", domains, &mut wrong)?),
-                None => wrong.push(FieldProblem::invalid("/domains", "domains is missing: PUT takes the whole policy")),
-            }
-            if !wrong.is_empty() {
-                return Err(Error::Invalid(wrong));
-            }
-            row.updated_at = tx.now();
-            let view = PolicyView::from(row.clone());
-            let mut ours = Org::of(tx, &org);
-            ours.replace(&row)?;
-            let event = NewEvent::new(&intent.actor, "policy.set", org.to_string());
-            ours.audit(
-                event
-                    .with("enabled", view.enabled)
-                    .with("all_domains", view.all_domains)
-                    .with("domains", &view.domains)
-                    .with("jit", view.jit),
-            );
-            Ok(view)
+        self.change(intent.dry_run, move |tx| write(tx, &intent, &org, &new)).await
+    }
+
+    /// What each device token that could be used meets now, and would meet under another policy. Nothing is changed.
+    pub async fn try_policy(&self, intent: &Intent, org: &OrgId, new: NewPolicy) -> Result<Tried> {
+        let (intent, org) = (intent.clone(), org.clone());
+        self.change(true, move |tx| {
+            let before = standing(tx, &org)?;
+            let policy = write(tx, &intent, &org, &new)?;
+            Ok(Tried { policy, before, after: standing(tx, &org)? })
         })
         .await
     }
+}
+
+/// What a policy would mean.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// The policy as it would be.
+    pub policy: PolicyView,
+    /// The usable device tokens and what stops them now.
+    pub before: Vec<Standing>,
+    /// The same tokens in the same order, and what would stop them.
+    pub after: Vec<Standing>,
+}
+
+fn write(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, new: &NewPolicy) -> Result<PolicyView> {
+    let mut row = current(tx, org)?;
+    intent.condition.check("device token policy", &PolicyView::from(row.clone()))?;
+    let mut wrong = Vec::new();
+    let mut needed = |field: &str, value: Option<bool>| {
+        value.unwrap_or_else(|| {
+            let detail = format!("{field} is missing: PUT takes the whole policy");
+            wrong.push(FieldProblem::invalid(format!("/{field}"), detail));
+            false
+        })
+    };
+    row.enabled = needed("enabled", new.enabled);
+    row.all_domains = needed("all_domains", new.all_domains);
+    row.jit = needed("jit", new.jit);
+    match &new.domains {
+        Some(domains) => row.domains = Json(registered(tx, org, "/domains", domains, &mut wrong)?),
+        None => wrong.push(FieldProblem::invalid("/domains", "domains is missing: PUT takes the whole policy")),
+    }
+    if !wrong.is_empty() {
+        return Err(Error::Invalid(wrong));
+    }
+    row.updated_at = tx.now();
+    let view = PolicyView::from(row.clone());
+    let mut ours = Org::of(tx, org);
+    ours.replace(&row)?;
+    let event = NewEvent::new(&intent.actor, "policy.set", org.to_string());
+    ours.audit(
+        event
+            .with("enabled", view.enabled)
+            .with("all_domains", view.all_domains)
+            .with("domains", &view.domains)
+            .with("jit", view.jit),
+    );
+    Ok(view)
 }
 
 /// The normalized names, each of which must be a domain of the organization. Every one that is not is told.

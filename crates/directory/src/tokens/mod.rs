@@ -21,7 +21,8 @@ pub use create::{Made, RotateOrder};
 pub use found::Identified;
 pub use limits::{NewToken, Password, TokenPatch};
 pub use state::Revoked;
-pub use watch::{Failure, Progress, Use};
+pub(crate) use watch::standing;
+pub use watch::{Failure, Progress, Standing, Use};
 
 use crate::id::OrgId;
 use crate::query::Filter;

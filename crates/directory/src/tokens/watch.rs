@@ -214,6 +214,12 @@ impl Directory {
         .await
     }
 
+    /// The tokens that could be used, and what still stops each.
+    pub async fn token_standing(&self, org: &OrgId) -> Result<Vec<Standing>> {
+        let org = org.clone();
+        self.read(move |tx| standing(tx, &org)).await
+    }
+
     /// What still stops a token, as the codes a device would be told.
     pub async fn token_obstacles(&self, org: &OrgId, id: &str) -> Result<Vec<Code>> {
         let (org, id) = (org.clone(), id.to_owned());
@@ -223,6 +229,33 @@ impl Directory {
         })
         .await
     }
+}
+
+/// A device token that could be used, and what still stops it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub description: String,
+    /// The domains it covers.
+    pub domains: Vec<String>,
+    /// What stops it, as the codes a device would be told; nothing is accepted.
+    pub obstacles: Vec<Code>,
+}
+
+/// The tokens that are neither disabled nor over, newest first, and what else stops each.
+pub(crate) fn standing<T: Tx + ?Sized>(tx: &mut T, org: &OrgId) -> Result<Vec<Standing>> {
+    let now = tx.now();
+    let mut rows: Vec<DeviceToken> = Org::of(tx, org).find(DeviceToken::state.eq(&TokenState::Active))?;
+    rows.retain(|row| state_now(row, now) == TokenState::Active);
+    rows.sort_by(|a, b| (b.created_at, b.id.as_str()).cmp(&(a.created_at, a.id.as_str())));
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let obstacles = obstacles(tx, org, &row)?;
+        all.push(Standing { id: row.id.to_string(), description: row.description, domains: row.domains.0, obstacles });
+    }
+    Ok(all)
 }
 
 /// What still stops a token.
