@@ -21,9 +21,9 @@ use super::Shared;
 use super::answer::{Resource, Would};
 use super::body::Body;
 use super::caller::Call;
-use super::export::csv;
 use super::query::{Changing, List, Many, Once, Plain};
 use super::scope::{DevicesRead, DevicesWrite};
+use crate::export::csv;
 use crate::problem::{Problem, Result};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {

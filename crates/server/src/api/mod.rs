@@ -34,7 +34,6 @@ mod codes;
 mod devices;
 mod domains;
 pub(crate) mod explain;
-mod export;
 mod failure;
 mod fields;
 mod groups;

@@ -119,6 +119,7 @@ pub async fn assemble(
         roots: Roots::load(&directory).await.map_err(failure)?,
         keys: KeyCache::new(directory.clone()),
         seals: SealKeys::new(directory.master().derive("daily-seal")),
+        imports: crate::portal::identity::waiting::Waiting::default(),
         form_key: crate::portal::csrf::FormKey::new(&directory.master().derive("portal-forms")),
         incarnation: directory.facts().incarnation,
         documents: crate::cloud::document::Documents::default(),

@@ -53,6 +53,8 @@ pub struct App {
     pub seals: SealKeys,
     /// Makes the tokens of forms.
     pub form_key: crate::portal::csrf::FormKey,
+    /// Files of users that wait for a yes.
+    pub imports: crate::portal::identity::waiting::Waiting,
     /// The store's incarnation, part of every seal.
     pub incarnation: [u8; 16],
     /// Cloud documents, signed and remembered.

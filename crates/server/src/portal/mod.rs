@@ -27,6 +27,7 @@ pub mod doors;
 pub mod error;
 pub mod fields;
 mod front;
+pub mod identity;
 mod landing;
 pub mod page;
 pub mod rooms;
@@ -56,6 +57,7 @@ fn all(app: &Arc<App>) -> Doors {
     let doors = front::doors(doors);
     let doors = landing::doors(doors);
     let doors = connector::doors(doors);
+    let doors = identity::doors(doors);
     crate::setup::doors(doors)
 }
 

@@ -115,20 +115,37 @@ impl Page {
         }
     }
 
+    /// With a problem that stands beside what the page shows, whatever can be done about it; what was not found or not allowed stays a page of
+    /// its own.
+    pub fn failing(mut self, problem: Problem) -> Result<Self, Problem> {
+        if matches!(problem.status().as_u16(), 401 | 403 | 404 | 500) {
+            return Err(problem);
+        }
+        self.fill(&problem);
+        Ok(self)
+    }
+
     /// With what is wrong with the form, if the problem is one that the person can mend there; otherwise the problem itself.
     pub fn refused(mut self, problem: Problem) -> Result<Self, Problem> {
         let mendable = matches!(problem.status().as_u16(), 400 | 409 | 412 | 422 | 429);
         if !mendable {
             return Err(problem);
         }
+        self.fill(&problem);
+        Ok(self)
+    }
+
+    fn fill(&mut self, problem: &Problem) {
         self.wrong = problem.fields().to_vec();
+        // The code's own words are for scripts.
+        let meanwhile = problem.status() == StatusCode::PRECONDITION_FAILED;
+        let words = |own: &str, key: &str| if meanwhile { text::t(key).into_owned() } else { own.to_owned() };
         self.failed = Some(Failed {
-            words: problem.words().to_owned(),
-            way_out: problem.way_out().to_owned(),
+            words: words(problem.words(), "common.meanwhile"),
+            way_out: words(problem.way_out(), "common.meanwhile_text"),
             code: problem.code().to_string(),
             reference: problem.reference().to_owned(),
         });
-        Ok(self)
     }
 
     /// A text of the catalogue.
@@ -232,8 +249,14 @@ pub fn show_as(status: StatusCode, template: &impl Template) -> Response {
         Err(error) => return Problem::internal(format!("a page: {error}")).into_response(),
     };
     let mut response = (status, text).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    kept_by_nobody(response)
+}
+
+/// An answer of a door with the headers that each has: a page, or a file to take along.
+#[must_use]
+pub fn kept_by_nobody(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, assets::policy());
     // A form's Origin is sent only where the address may be told; it is told to nobody else.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));

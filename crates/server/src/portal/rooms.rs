@@ -46,7 +46,14 @@ const CONNECTOR: &[Entry] = &[
     entry("/connector/devices", "devices.title", "devices", &[Scope::DevicesRead]),
 ];
 
-const IDENTITY: &[Entry] = &[];
+const IDENTITY: &[Entry] = &[
+    entry("/admin/policy", "policy.title", "shield", &[Scope::PolicyRead]),
+    entry("/admin/domains", "domains.title", "globe", &[Scope::DomainsRead]),
+    entry("/admin/users", "users.title", "account", &[Scope::UsersRead]),
+    entry("/admin/groups", "groups.title", "group", &[Scope::GroupsRead]),
+    entry("/admin/roles", "roles.title", "role", &[Scope::RolesRead]),
+    entry("/admin/settings", "settings.title", "gear", &[Scope::OrganizationRead]),
+];
 
 const ACCOUNT: &[Entry] = &[];
 

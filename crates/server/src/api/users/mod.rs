@@ -1,7 +1,5 @@
 //! Users, their groups, and users as CSV.
 
-mod csv;
-
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,10 +17,10 @@ use super::Shared;
 use super::answer::{Resource, Would, changed, created, deleted_with};
 use super::body::{Body, Raw};
 use super::caller::Call;
-use super::export;
 use super::query::{Changing, List, Many, NoFilter, Once, Plain};
 use super::scope::{UsersRead, UsersWrite};
 use crate::problem::Result;
+use crate::{export, users_csv};
 
 /// The calls of this resource.
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -159,7 +157,7 @@ async fn import_users(
     changing: Changing,
     Raw(bytes): Raw,
 ) -> Result<Response> {
-    let lines = csv::read(&bytes)?;
+    let lines = users_csv::read(&bytes)?;
     let done = app.directory.import_users(&call.intent(&changing), &call.org, lines).await?;
     if changing.dry_run {
         let would = Would::of::<UserView>("created", done.created, &[]);
@@ -175,5 +173,5 @@ async fn export_users(call: Call<UsersRead>, State(app): State<Shared>, _query: 
         let (app, org) = (Arc::clone(&app), call.org.clone());
         async move { app.directory.users(&org, UserFilter::default(), request).await }
     };
-    export::csv("users.csv", &csv::COLUMNS, page, csv::line).await
+    export::csv("users.csv", &users_csv::COLUMNS, page, users_csv::line).await
 }

@@ -179,10 +179,19 @@ impl DomainCheck {
         Self { whom: Whom::Zone(delegation), patience: Patience::default() }
     }
 
+    /// The part of the name that makes it one nobody can verify, if there is one. Nothing is asked.
+    #[must_use]
+    pub fn cannot_verify(&self, domain: &str) -> Option<String> {
+        // The operator's own server may well serve an inner name.
+        match self.whom {
+            Whom::Zone(_) => unverifiable(domain),
+            Whom::Server(_) => None,
+        }
+    }
+
     /// Whether the domain has the record now. `domain` is in lower case, as A-labels.
     pub async fn check(&self, domain: &str, record: &Record) -> Verdict {
-        // The operator's own server may well serve an inner name.
-        if let (Whom::Zone(_), Some(suffix)) = (&self.whom, unverifiable(domain)) {
+        if let Some(suffix) = self.cannot_verify(domain) {
             return Verdict::Unverifiable { suffix };
         }
         let Some(mut name) = full_name(&record.name) else {

@@ -5,5 +5,6 @@
 mod devices;
 mod doors;
 mod fleet;
+mod identity;
 pub(crate) mod people;
 mod tokens;

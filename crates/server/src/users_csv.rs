@@ -1,25 +1,25 @@
 //! Users as CSV.
 //!
 //! Owns the columns and the two directions. A cell that a spreadsheet would take for a formula gets an apostrophe in front when written, and
-//! loses it when read. Must not know what a line may do.
+//! loses it when read. Portal and REST come here alike. Must not know what a line may do.
 
 use csv::StringRecord;
 use latchkey_directory::patch::Patch;
 use latchkey_directory::users::{ImportLine, UserPatch, UserView};
 use latchkey_wire::Code as Wire;
 
-use super::super::export::FORMULA;
+use crate::export::FORMULA;
 use crate::nearest::nearest;
 use crate::problem::{Problem, Result};
 
-pub(super) const COLUMNS: [&str; 7] =
+pub(crate) const COLUMNS: [&str; 7] =
     ["login_name", "display_name", "given_name", "family_name", "emails", "department", "groups"];
 
 /// So many broken lines are told.
 const MOST_TOLD: usize = 100;
 
 /// Reads a file. Its first line names the columns.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<ImportLine>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<ImportLine>> {
     // Spreadsheets put a mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(bytes);
@@ -106,7 +106,7 @@ fn plain(cell: &str) -> &str {
 }
 
 /// A user's line.
-pub(super) fn line(user: &UserView) -> Vec<String> {
+pub(crate) fn line(user: &UserView) -> Vec<String> {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
         user.login_name.clone(),
@@ -121,8 +121,8 @@ pub(super) fn line(user: &UserView) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::export::inert;
     use super::*;
+    use crate::export::inert;
 
     #[test]
     fn columns_are_known_and_every_broken_line_is_told() {

@@ -1,6 +1,6 @@
 //! Lists as CSV, written page by page while they are read.
 //!
-//! Owns the form of the answer and of a cell. Must not know which list it is.
+//! Owns the form of the answer and of a cell, for portal and REST alike. Must not know which list it is.
 
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
@@ -14,10 +14,10 @@ use crate::problem::Result;
 const AT_ONCE: u64 = 1000;
 
 /// What a spreadsheet takes for the beginning of a formula.
-pub(super) const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+pub(crate) const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// A cell that no spreadsheet runs.
-pub(super) fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
 }
 
@@ -32,7 +32,7 @@ fn lines(lines: impl Iterator<Item = Vec<String>>) -> Bytes {
 
 /// A file with a line for each row. What fails before the first page is answered as a problem; what fails later breaks the answer off, so that
 /// nobody takes a part for the whole.
-pub(super) async fn csv<T, F>(
+pub(crate) async fn csv<T, F>(
     file: &'static str,
     columns: &[&'static str],
     page: impl Fn(PageRequest) -> F + Send + Sync + 'static,
