@@ -16,6 +16,7 @@ use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::signin::{Decide, NotGranted, SESSION_LIFETIME, SignedIn, Standing, confirmed, entitled, strong_enough};
 use crate::store::WriteTx;
+use crate::time::Timestamp;
 use crate::values::UserStatus;
 use crate::{Directory, Granted};
 
@@ -33,8 +34,8 @@ pub struct WantedByBrowser {
     pub nonce: Bytes<16>,
     /// The evidence level wanted by the request, on top of the service's own minimum.
     pub level: Level,
-    /// The person must have proven themselves since then, in seconds of Unix time (`ForceAuthn`).
-    pub proven_since: Option<u64>,
+    /// The person must have proven themselves since then (`ForceAuthn`).
+    pub proven_since: Option<Timestamp>,
     /// The assertion's id, drawn by the caller.
     pub assertion_id: String,
     /// From where it came.
@@ -88,7 +89,7 @@ fn grant<D: Decide>(
         let detail = format!("a protected user, and the session is of level {}", held.level);
         return Err(Refused::new(Code::Proof014, detail).into());
     }
-    if wanted.proven_since.is_some_and(|since| held.authenticated_at.seconds() < since) {
+    if wanted.proven_since.is_some_and(|since| held.authenticated_at < since) {
         let detail = "the service wants the person to prove themselves anew (ForceAuthn)";
         return Err(Refused::new(Code::Proof014, detail).into());
     }

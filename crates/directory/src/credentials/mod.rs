@@ -24,7 +24,9 @@ pub use policy::{NewSignInPolicy, SignInPolicyView};
 pub use recovery::RecoveryCodes;
 pub use totp::{TotpSetup, TotpView};
 
-use crate::audit::NewEvent;
+use crate::access::may_change_user;
+use crate::audit::{ActorKind, NewEvent};
+use crate::device::user::is_protected;
 use crate::id::OrgId;
 use crate::records::User;
 use crate::scope::Org;
@@ -112,7 +114,7 @@ impl Directory {
     ) -> Result<RemovedCredentials> {
         let (intent, org, user, kinds) = (intent.clone(), org.clone(), user.to_owned(), kinds.to_vec());
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let mut ours = Org::of(tx, &org);
             let mut gone = RemovedCredentials::default();
             for kind in SignInMethod::ALL.iter().filter(|kind| kinds.contains(kind)) {
@@ -130,10 +132,10 @@ impl Directory {
                     gone.recovery_codes += ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
                 }
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys);
-            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords);
-            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp);
-            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes);
+            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys)?;
+            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords)?;
+            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp)?;
+            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes)?;
             Ok(gone)
         })
         .await
@@ -152,8 +154,8 @@ pub(crate) fn forget(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError
 }
 
 /// The user, who gets a way to sign in now and is taken from then on.
-fn taken(tx: &mut dyn WriteTx, org: &OrgId, which: &str) -> Result<User> {
-    let mut user = find_user(tx, org, which)?;
+fn taken(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, which: &str) -> Result<User> {
+    let mut user = changing(tx, intent, org, which)?;
     if user.status != UserStatus::Active {
         let detail = format!("{} is {}", user.login_name, user.status);
         return Err(Error::state(detail, format!("latchkey user enable {}", user.login_name)));
@@ -165,12 +167,32 @@ fn taken(tx: &mut dyn WriteTx, org: &OrgId, which: &str) -> Result<User> {
     Ok(user)
 }
 
-/// Notes in the audit log that so many of a kind were taken away; none is nothing to note.
-fn removed(tx: &mut dyn WriteTx, intent: &Intent, user: &User, kind: SignInMethod, count: u64) {
-    if count > 0 {
-        let event = NewEvent::new(&intent.actor, "credential.remove", user.id.clone());
-        tx.audit(&user.org, event.with("kind", kind).with("count", count).with("login_name", &user.login_name));
+/// Notes in the audit log that so many of a kind were taken away; none is nothing to note. Refuses it to a protected user who would shut
+/// themselves out by it: nobody else might be left who can let them in again.
+fn removed(tx: &mut dyn WriteTx, intent: &Intent, user: &User, kind: SignInMethod, count: u64) -> Result<()> {
+    if count == 0 {
+        return Ok(());
     }
+    let by_themselves = intent.actor.kind == ActorKind::User && intent.actor.id == user.id;
+    if by_themselves && is_protected(tx, user)? {
+        let policy = policy::current(tx, &user.org)?;
+        if !CredentialsView::of(tx, user)?.suffice(&policy, true) {
+            return Err(Error::state(
+                "this is your last way to sign in that is enough for an administrator",
+                "add another one first: a passkey, or a password and an authenticator",
+            ));
+        }
+    }
+    let event = NewEvent::new(&intent.actor, "credential.remove", user.id.clone());
+    tx.audit(&user.org, event.with("kind", kind).with("count", count).with("login_name", &user.login_name));
+    Ok(())
+}
+
+/// The user, if whoever asks may change how they sign in.
+fn changing(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, which: &str) -> Result<User> {
+    let user = find_user(tx, org, which)?;
+    may_change_user(tx, intent, org, &user.id)?;
+    Ok(user)
 }
 
 /// What a person calls a passkey or an authenticator.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::records::PasskeyRow;
-use super::{name, removed, taken};
+use super::{changing, name, removed, taken};
 use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
 use crate::query::Filter;
@@ -104,7 +104,7 @@ impl Directory {
         let called = name(&new.name)?;
         let credential_sha256: Bytes<32> = sha256(&new.credential_id);
         self.change(intent.dry_run, move |tx| {
-            let user = taken(tx, &org, &user)?;
+            let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
             let mut ours = Org::of(tx, &org);
             if ours.find::<PasskeyRow>(of_user(&user))?.len() >= MOST {
@@ -142,7 +142,7 @@ impl Directory {
         let (intent, org, user, id) = (intent.clone(), org.clone(), user.to_owned(), id.to_owned());
         let called = name(called)?;
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let mut ours = Org::of(tx, &org);
             let row = ours.one::<PasskeyRow>(PasskeyRow::id.eq(&id).and(of_user(&user)))?;
             let mut row = row.ok_or_else(|| Error::not_found("passkey", id.clone()))?;
@@ -157,12 +157,12 @@ impl Directory {
     pub async fn remove_passkey(&self, intent: &Intent, org: &OrgId, user: &str, id: &str) -> Result<()> {
         let (intent, org, user, id) = (intent.clone(), org.clone(), user.to_owned(), id.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let gone = Org::of(tx, &org).delete::<PasskeyRow>(PasskeyRow::id.eq(&id).and(of_user(&user)))?;
             if gone == 0 {
                 return Err(Error::not_found("passkey", id.clone()));
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone);
+            removed(tx, &intent, &user, SignInMethod::Passkey, gone)?;
             Ok(())
         })
         .await

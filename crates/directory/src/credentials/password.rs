@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::attempts::{Attempt, Guesser};
 use super::factor::Factor;
 use super::records::PasswordRow;
-use super::{policy, removed, taken};
+use super::{changing, policy, removed, taken};
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::names::LoginName;
@@ -198,7 +198,7 @@ impl Directory {
     pub async fn set_password(&self, intent: &Intent, org: &OrgId, user: &str, new: NewPassword) -> Result<()> {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let user = taken(tx, &org, &user)?;
+            let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
             let mut ours = Org::of(tx, &org);
             let row = PasswordRow { org: org.clone(), user_id: user.id.clone(), phc: new.0.clone(), set_at: now };
@@ -219,9 +219,9 @@ impl Directory {
     pub async fn remove_password(&self, intent: &Intent, org: &OrgId, user: &str) -> Result<bool> {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let gone = Org::of(tx, &org).delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
-            removed(tx, &intent, &user, SignInMethod::Password, gone);
+            removed(tx, &intent, &user, SignInMethod::Password, gone)?;
             Ok(gone > 0)
         })
         .await

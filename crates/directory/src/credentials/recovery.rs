@@ -68,7 +68,7 @@ impl Directory {
     pub async fn make_recovery_codes(&self, intent: &Intent, org: &OrgId, user: &str) -> Result<RecoveryCodes> {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let user = taken(tx, &org, &user)?;
+            let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
             let mut ours = Org::of(tx, &org);
             let gone = ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;

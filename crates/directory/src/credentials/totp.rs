@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::attempts::{Attempt, Guesser};
 use super::factor::Factor;
-use super::records::TotpRow;
-use super::{name, removed, taken};
+use super::records::{RecoveryCodeRow, TotpRow};
+use super::{changing, name, removed, taken};
 use crate::audit::NewEvent;
 use crate::id::{OrgId, new_id};
 use crate::master::{MasterKey, SealedAs};
@@ -150,7 +150,7 @@ impl Directory {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         let (called, master) = (name(called)?, self.master().clone());
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let now = tx.now();
             let mut ours = Org::of(tx, &org);
             ours.delete::<TotpRow>(of_user(&user).and(TotpRow::confirmed_at.is_null()))?;
@@ -201,7 +201,7 @@ impl Directory {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         let (id, code, master) = (id.to_owned(), Zeroizing::new(code.to_owned()), self.master().clone());
         self.change(intent.dry_run, move |tx| {
-            let user = taken(tx, &org, &user)?;
+            let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
             let mut row = pending(tx, &user, &id)?;
             row.last_step = matching(&master, &row, &code, now)?.ok_or_else(|| {
@@ -223,13 +223,17 @@ impl Directory {
     pub async fn remove_totp(&self, intent: &Intent, org: &OrgId, user: &str, id: &str) -> Result<()> {
         let (intent, org, user, id) = (intent.clone(), org.clone(), user.to_owned(), id.to_owned());
         self.change(intent.dry_run, move |tx| {
-            let user = find_user(tx, &org, &user)?;
+            let user = changing(tx, &intent, &org, &user)?;
             let gone = Org::of(tx, &org).delete::<TotpRow>(TotpRow::id.eq(&id).and(of_user(&user)))?;
             if gone == 0 {
                 return Err(Error::not_found("authenticator", id.clone()));
             }
-            removed(tx, &intent, &user, SignInMethod::Totp, gone);
-            Ok(())
+            let mut ours = Org::of(tx, &org);
+            let left = ours.any::<TotpRow>(of_user(&user).and(TotpRow::confirmed_at.is_null().negate()))?;
+            // Recovery codes stand in for an authenticator; without one they would be asked for every time.
+            let codes = if left { 0 } else { ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))? };
+            removed(tx, &intent, &user, SignInMethod::Totp, gone)?;
+            removed(tx, &intent, &user, SignInMethod::RecoveryCode, codes)
         })
         .await
     }

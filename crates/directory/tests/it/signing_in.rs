@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_directory::audit::{Actor, ActorKind};
+use latchkey_directory::credentials::grant::Entry;
 use latchkey_directory::credentials::records::{PasswordRow, SignInFailure, TotpRow};
 use latchkey_directory::credentials::{
     BrowserSecret, CredentialsView, Factor, Guesser, NewPasskey, NewSignInPolicy, TotpSetup, Tried,
@@ -13,8 +15,9 @@ use latchkey_directory::query::Filter;
 use latchkey_directory::records::User;
 use latchkey_directory::tokens::Password;
 use latchkey_directory::values::{SignInMethod, UserStatus};
-use latchkey_directory::{Directory, Error, Intent};
+use latchkey_directory::{Bytes, Directory, Error, Intent};
 use latchkey_store::sqlite::SqliteStore;
+use latchkey_wire::{Code, Level};
 use zeroize::Zeroizing;
 
 use crate::restoring::Past;
@@ -368,4 +371,79 @@ async fn another_master_key_opens_the_authenticators_too() {
         "the old key opens nothing"
     );
     assert!(directory.use_totp(&world.org, &anna.id, &code, guesser()).await.unwrap().is_some());
+}
+
+fn entry(world: &World, user: &User, factors: Vec<Factor>, nonce: u8) -> Entry {
+    Entry {
+        user_id: user.id.clone(),
+        factors,
+        nonce: Bytes([nonce; 16]),
+        exp: world.now().plus(Duration::from_secs(600)),
+        step_up: None,
+        address: Some("192.0.2.1".parse().unwrap()),
+        agent: Some("Browser/1".into()),
+        browser: BrowserSecret::generate(),
+    }
+}
+
+/// The level of the session that begins, or the code of the refusal.
+async fn enters(world: &World, entry: Entry) -> Result<Level, Code> {
+    let decided = world.directory.enter(&world.org, entry).await.unwrap();
+    let granted = decided.map_err(|refused| refused.code)?;
+    Ok(granted.release(world.directory.clock().monotonic()).unwrap().level)
+}
+
+async fn proven(world: &World) -> Factor {
+    match try_as(world, "anna@acme.example", GOOD, from("198.51.100.7")).await.unwrap() {
+        Tried::Right { factor, .. } => factor,
+        Tried::Wrong(why) => panic!("{why}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_proven_must_still_stand_when_the_session_begins() {
+    let (world, anna) = with_anna().await;
+    let password = proven(&world).await;
+    assert_eq!(enters(&world, entry(&world, &anna, vec![password.clone()], 1)).await, Ok(Level::KnownUser));
+    assert_eq!(enters(&world, entry(&world, &anna, vec![password.clone()], 1)).await, Err(Code::Proof010), "once");
+    world.clock.advance(Duration::from_secs(1));
+    set(&world, &anna, "another lantern obeys quartz").await;
+    let old = enters(&world, entry(&world, &anna, vec![password], 2)).await;
+    assert_eq!(old, Err(Code::Proof010), "the password was changed");
+    set(&world, &anna, GOOD).await;
+    let setup = with_totp(&world, &anna).await;
+    let password = proven(&world).await;
+    let alone = enters(&world, entry(&world, &anna, vec![password.clone()], 3)).await;
+    assert_eq!(alone, Err(Code::Proof014), "there is an authenticator");
+    let both = vec![password, Factor::Totp { id: setup.id.clone() }];
+    assert_eq!(enters(&world, entry(&world, &anna, both.clone(), 4)).await, Ok(Level::MdmSigned));
+    world.directory.remove_totp(&intent(), &world.org, &anna.id, &setup.id).await.unwrap();
+    assert_eq!(enters(&world, entry(&world, &anna, both, 5)).await, Err(Code::Proof010), "it was removed");
+    let nothing = enters(&world, entry(&world, &anna, vec![Factor::RecoveryCode], 6)).await;
+    assert_eq!(nothing, Err(Code::Proof010), "a recovery code alone signs nobody in");
+    let password = proven(&world).await;
+    world.directory.disable_user(&intent(), &world.org, &anna.id).await.unwrap();
+    assert_eq!(enters(&world, entry(&world, &anna, vec![password], 7)).await, Err(Code::Proof020));
+}
+
+#[tokio::test]
+async fn a_protected_user_enters_with_more_than_a_password_and_keeps_the_last_such_way() {
+    let (world, anna) = with_anna().await;
+    world.put(User { protected: true, ..world.users().await.remove(0) }).await;
+    let password = proven(&world).await;
+    assert_eq!(enters(&world, entry(&world, &anna, vec![password], 1)).await, Err(Code::Proof014));
+    let new = |id: u8| NewPasskey { name: "key".into(), credential_id: vec![id; 16], passkey: "{}".into() };
+    let key = world.directory.add_passkey(&intent(), &world.org, &anna.id, new(1)).await.unwrap();
+    let factor = Factor::Passkey { id: key.id.clone() };
+    assert_eq!(enters(&world, entry(&world, &anna, vec![factor.clone()], 2)).await, Ok(Level::Present));
+    let bert = world.user("bert", |_| ()).await;
+    let stolen = enters(&world, entry(&world, &bert, vec![factor], 3)).await;
+    assert_eq!(stolen, Err(Code::Proof010), "another one's passkey");
+    let herself = Intent::of(&Actor { kind: ActorKind::User, id: anna.id.clone(), address: None });
+    let last = world.directory.remove_passkey(&herself, &world.org, &anna.id, &key.id).await;
+    assert!(matches!(last, Err(Error::State { .. })), "{last:?}");
+    let second = world.directory.add_passkey(&intent(), &world.org, &anna.id, new(2)).await.unwrap();
+    world.directory.remove_passkey(&herself, &world.org, &anna.id, &key.id).await.unwrap();
+    world.directory.remove_passkey(&intent(), &world.org, &anna.id, &second.id).await.unwrap();
+    assert!(view(&world, &anna).await.passkeys.is_empty(), "a help desk may");
 }
