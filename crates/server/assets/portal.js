@@ -44,3 +44,68 @@ for (const part of document.querySelectorAll("[data-fresh]")) {
   };
   setInterval(renew, every);
 }
+
+// A form that goes on by itself; without this file, by its button.
+document.querySelector("form[data-submit]")?.requestSubmit();
+
+// Passkeys: data-options is the question as JSON, the field "passkey" takes the answer as JSON. "get" signs in, "create" makes a new one.
+const toBytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const toText = (bytes) =>
+  bytes ? btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "") : undefined;
+const withBytes = (list) => list?.map((one) => ({ ...one, id: toBytes(one.id) }));
+const isThere = () => window.PublicKeyCredential && navigator.credentials;
+let waiting; // A question in the field of the name, which gives way to one that somebody pressed a button for.
+
+async function askPasskey(form, mediation) {
+  const asked = JSON.parse(form.dataset.options);
+  const publicKey = { ...asked, challenge: toBytes(asked.challenge) };
+  const create = form.dataset.passkey === "create";
+  if (create) {
+    publicKey.user = { ...asked.user, id: toBytes(asked.user.id) };
+    publicKey.excludeCredentials = withBytes(asked.excludeCredentials);
+  } else {
+    publicKey.allowCredentials = withBytes(asked.allowCredentials);
+  }
+  waiting?.abort();
+  waiting = new AbortController();
+  const options = { publicKey, signal: waiting.signal, ...(mediation && { mediation }) };
+  const made = create ? await navigator.credentials.create(options) : await navigator.credentials.get(options);
+  const { response } = made;
+  form.elements.passkey.value = JSON.stringify({
+    id: made.id, rawId: toText(made.rawId), type: made.type, clientExtensionResults: {},
+    response: create
+      ? { attestationObject: toText(response.attestationObject), clientDataJSON: toText(response.clientDataJSON), transports: response.getTransports?.() }
+      : {
+        authenticatorData: toText(response.authenticatorData), clientDataJSON: toText(response.clientDataJSON),
+        signature: toText(response.signature), userHandle: toText(response.userHandle),
+      },
+  });
+  form.requestSubmit();
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  const failed = form.querySelector("[data-passkey-failed]");
+  const button = form.querySelector("[data-passkey-go]");
+  if (!isThere()) {
+    if (failed) failed.hidden = false;
+    button.disabled = true;
+    continue;
+  }
+  button.addEventListener("click", async () => {
+    if (failed) failed.hidden = true;
+    if (!form.reportValidity()) return;
+    try {
+      await askPasskey(form);
+    } catch (error) {
+      if (failed && error.name !== "AbortError") failed.hidden = false;
+    }
+  });
+}
+
+// Where the browser can, the field of the login name offers passkeys by itself.
+if (isThere() && document.querySelector("input[autocomplete~=webauthn]")) {
+  const form = document.querySelector("form[data-passkey=get]");
+  if (form) {
+    PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => can && askPasskey(form, "conditional")).catch(() => {});
+  }
+}

@@ -77,10 +77,16 @@ latchkey_wire::code_list! {
     Fetch007 "LK-FETCH-007" 2 "The answer is larger than 1 MiB.";
         fix "Give a smaller document; of a federation's list, the one entry that is meant.";
 
-    Signin002 "LK-SIGNIN-002" 13 "This browser cannot be signed in silently, and there is no other way yet.";
-        fix "Sign in from an enrolled device with `latchkey-connector sign-in URL`; `latchkey-connector status` says whether this one is.";
+    Signin002 "LK-SIGNIN-002" 13 "Nobody is signed in well enough here, and the service asked that nobody be asked (IsPassive).";
+        fix "Open the service anew: it asks without IsPassive then. Or sign in from an enrolled device: latchkey-connector sign-in URL.";
     Signin003 "LK-SIGNIN-003" 4 "This service is not set up for sign-ins that begin here.";
         fix "Begin at the service, or allow it: latchkey service set NAME --idp-initiated.";
+    Signin004 "LK-SIGNIN-004" 4 "That is not right.";
+        fix "Check the name, and type the password or code once more. Whoever lost both asks an administrator for a set-up link.";
+    Signin005 "LK-SIGNIN-005" 4 "This page of the sign-in is too old, or it belongs to another browser.";
+        fix "Begin again at the page or service that you wanted to open. Cookies must be allowed for this site.";
+    Signin006 "LK-SIGNIN-006" 13 "Your ways to sign in are not strong enough for this.";
+        fix "Use a passkey, or a password with a one-time code. If you have neither, ask an administrator for a set-up link.";
 
     // latchkey serve
     Serve001 "LK-SERVE-001" 1 "The server failed.";

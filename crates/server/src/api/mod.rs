@@ -31,6 +31,7 @@ pub mod caller;
 mod client_key;
 mod clients;
 mod codes;
+mod credentials;
 mod devices;
 mod domains;
 pub(crate) mod explain;
@@ -110,6 +111,7 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(devices::routes())
         .merge(domains::routes())
         .merge(codes::routes())
+        .merge(credentials::routes())
         .merge(explain::routes())
         .merge(keys::routes())
         .merge(sessions::routes())

@@ -73,6 +73,9 @@ enum Command {
     /// Device token policy: which domains accept tokens, and whether users are created
     #[command(subcommand)]
     Policy(nouns::policy::Policy),
+    /// How people sign in: passkeys, passwords, one-time codes
+    #[command(subcommand)]
+    SignInMethod(nouns::sign_in_method::SignInMethod),
     /// SAML services people sign in to
     #[command(subcommand)]
     Service(nouns::service::Service),
@@ -185,6 +188,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Token(verb) => verb.run(&context),
         Command::Deploy(args) => args.run(&context),
         Command::Policy(verb) => verb.run(&context),
+        Command::SignInMethod(verb) => verb.run(&context),
         Command::Service(verb) => verb.run(&context),
         Command::User(verb) => verb.run(&context),
         Command::Group(verb) => verb.run(&context),

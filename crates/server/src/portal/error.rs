@@ -40,17 +40,30 @@ pub(super) async fn page(
     problem: Problem,
 ) -> Response {
     let problem = remembered(app, door, passer, visit, problem).await;
-    let status = problem.status();
-    let known = format!("problem.status.{}", status.as_u16());
-    let title = if text::find(&known).is_some() { known.as_str() } else { "problem.status.other" };
-    let page = match (visit, passer) {
+    let home = visit.map(|visit| visit.at("/"));
+    let frame = |title: &str| match (visit, passer) {
         (Some(visit), _) => visit.page(title),
         (None, Some(passer)) => passer.page(title),
         (None, None) => Page::bare(None, &text::t(title), String::new()),
     };
-    let home = visit.map(|visit| visit.at("/"));
+    let response = draw(frame, home, &problem);
+    match passer {
+        Some(passer) => passer.bound(response),
+        None => response,
+    }
+}
+
+/// The page of a problem that was remembered already, for whoever passes.
+pub(crate) fn shown(passer: &Passer, problem: &Problem) -> Response {
+    passer.bound(draw(|title| passer.page(title), None, problem))
+}
+
+fn draw(frame: impl FnOnce(&str) -> Page, home: Option<String>, problem: &Problem) -> Response {
+    let status = problem.status();
+    let known = format!("problem.status.{}", status.as_u16());
+    let title = if text::find(&known).is_some() { known.as_str() } else { "problem.status.other" };
     let shown = ProblemPage {
-        page,
+        page: frame(title),
         status: status.as_u16(),
         words: problem.words().to_owned(),
         way_out: problem.way_out().to_owned(),
@@ -62,10 +75,7 @@ pub(super) async fn page(
     if let Some(seconds) = problem.document()["retry_after"].as_u64() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    match passer {
-        Some(passer) => passer.bound(response),
-        None => response,
-    }
+    response
 }
 
 /// What counts as refused, and not as a slip of whoever typed.

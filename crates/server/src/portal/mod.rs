@@ -20,6 +20,7 @@
 //! [`Page::wrong`](page::Page) filled from the problem. Texts come from the catalogue in `texts/en`, by `page.t("room.key")`.
 //! Rooms of the side navigation are a table in [`rooms`].
 
+mod account;
 pub mod assets;
 mod connector;
 pub mod csrf;
@@ -55,10 +56,11 @@ pub fn list(app: &Arc<App>) -> Vec<Door> {
 fn all(app: &Arc<App>) -> Doors {
     let doors = Doors::new(app);
     let doors = front::doors(doors);
-    let doors = landing::doors(doors);
+    let doors = account::doors(landing::doors(doors));
     let doors = connector::doors(doors);
     let doors = identity::doors(doors);
-    crate::setup::doors(doors)
+    let doors = crate::setup::doors(doors);
+    crate::signin::person::doors(doors)
 }
 
 #[cfg(test)]

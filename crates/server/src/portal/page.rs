@@ -213,7 +213,7 @@ impl Page {
 }
 
 /// What was done a moment ago, if the address says so in a word that the catalogue knows.
-fn said(path: &str) -> Option<Cow<'static, str>> {
+pub(super) fn said(path: &str) -> Option<Cow<'static, str>> {
     let (_, query) = path.split_once('?')?;
     let (_, word) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "said")?;
     text::find(&format!("common.said.{word}")).map(Cow::Borrowed)

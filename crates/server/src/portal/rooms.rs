@@ -55,7 +55,12 @@ const IDENTITY: &[Entry] = &[
     entry("/admin/settings", "settings.title", "gear", &[Scope::OrganizationRead]),
 ];
 
-const ACCOUNT: &[Entry] = &[];
+const ACCOUNT: &[Entry] = &[
+    entry("/account", "account.profile", "account", &[]),
+    entry("/account/sign-in", "account.methods", "passkey", &[]),
+    entry("/account/devices", "account.devices", "laptop", &[]),
+    entry("/account/sessions", "account.sessions", "session", &[]),
+];
 
 fn opens(entry: &Entry, rights: &Rights) -> bool {
     entry.rights.is_empty() || entry.rights.iter().any(|right| rights.may(*right))

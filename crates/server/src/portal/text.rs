@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 /// The files of the catalogue, each with the first part of its keys.
 const FILES: &[(&str, &str)] = &[
+    ("account", include_str!("../../texts/en/account.toml")),
     ("common", include_str!("../../texts/en/common.toml")),
     ("deploy", include_str!("../../texts/en/deploy.toml")),
     ("devices", include_str!("../../texts/en/devices.toml")),
@@ -16,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("front", include_str!("../../texts/en/front.toml")),
     ("groups", include_str!("../../texts/en/groups.toml")),
     ("import", include_str!("../../texts/en/import.toml")),
+    ("enter", include_str!("../../texts/en/enter.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
     ("policy", include_str!("../../texts/en/policy.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
@@ -95,11 +97,12 @@ mod tests {
 
     /// Keys that are put together at run time begin with one of these.
     const COMPUTED: &[&str] = &[
-        "common.level.",
+        "account.method.",
+        "common.state.",
         "common.platform.",
+        "common.level.",
         "common.room.",
         "common.said.",
-        "common.state.",
         "deploy.from.",
         "deploy.kind.",
         "deploy.kind.hint.",

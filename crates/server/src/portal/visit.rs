@@ -17,7 +17,7 @@ use latchkey_directory::orgs::OrganizationView;
 use latchkey_directory::{Intent, OrgId};
 
 use super::csrf::Of;
-use super::page::Page;
+use super::page::{self, Page};
 use super::text;
 use crate::app::App;
 use crate::problem::{Problem, Result};
@@ -38,7 +38,7 @@ pub struct Passer {
 }
 
 impl Passer {
-    pub(super) fn of(app: &App, organization: Option<OrganizationView>, visitor: &Visitor, path: &str) -> Self {
+    pub(crate) fn of(app: &App, organization: Option<OrganizationView>, visitor: &Visitor, path: &str) -> Self {
         let (binding, is_new) = visitor.binding();
         let csrf = app.form_key.token(Of::Browser(&binding));
         Self { organization, address: visitor.address, path: path.to_owned(), binding, is_new, csrf }
@@ -62,7 +62,9 @@ impl Passer {
     /// The frame of a page for somebody who is not known.
     #[must_use]
     pub fn page(&self, title: &str) -> Page {
-        Page::bare(self.organization.as_ref(), &text::t(title), self.csrf.clone())
+        let mut page = Page::bare(self.organization.as_ref(), &text::t(title), self.csrf.clone());
+        page.said = page::said(&self.path);
+        page
     }
 
     /// Where to sign in first, and to come back here; `again` for somebody who is signed in and has to confirm it.
@@ -73,11 +75,7 @@ impl Passer {
     }
 
     /// The person whose session the browser has.
-    pub(super) async fn known(
-        &self,
-        app: &Arc<App>,
-        headers: &HeaderMap,
-    ) -> Result<Option<(Visit, Option<SessionSecret>)>> {
+    pub(crate) async fn known(&self, app: &App, headers: &HeaderMap) -> Result<Option<(Visit, Option<SessionSecret>)>> {
         let Some(organization) = &self.organization else { return Ok(None) };
         let Some(cookie) = session_cookie(headers, &organization.id) else { return Ok(None) };
         let Some(person) = app.directory.known_person(&organization.id, &cookie).await? else { return Ok(None) };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use latchkey_directory::OrgId;
 use latchkey_directory::records::Service;
 use latchkey_saml::request::{Answer, Fault, IdpAddresses, IncomingRequest, RequestError};
@@ -34,9 +34,10 @@ pub(super) async fn redirect(
     State(app): State<Arc<App>>,
     Path(org): Path<String>,
     visitor: Visitor,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response> {
-    let place = Place::find(&app, &org, visitor).await?;
+    let place = Place::find(&app, &org, visitor, (headers, Method::GET)).await?;
     let query = query.unwrap_or_default();
     if let Some(wanted) = OwnStart::read(&query) {
         return place.begin_here(wanted).await;
@@ -57,7 +58,10 @@ pub(super) async fn post(
             Problem::of(Own::Api002).detail("A sign-in request is posted as application/x-www-form-urlencoded.")
         );
     }
-    Place::find(&app, &org, visitor).await?.request(IncomingRequest::from_post_body(&body)).await
+    Place::find(&app, &org, visitor, (headers, Method::POST))
+        .await?
+        .request(IncomingRequest::from_post_body(&body))
+        .await
 }
 
 /// What the query of a sign-in that begins here says.
@@ -89,17 +93,19 @@ struct Place<'a> {
     org: OrgId,
     keys: Arc<OrgKeys>,
     visitor: Visitor,
+    headers: HeaderMap,
+    method: Method,
     /// Where too much failed, one's turn to be heard.
     _turn: Option<Admitted>,
 }
 
 impl<'a> Place<'a> {
-    async fn find(app: &'a App, org: &str, visitor: Visitor) -> Result<Self> {
+    async fn find(app: &'a App, org: &str, visitor: Visitor, (headers, method): (HeaderMap, Method)) -> Result<Self> {
         let turn = visitor.admit(app).await?;
         let counted = |problem| visitor.count(app).err().unwrap_or(problem);
         let org: OrgId = org.parse().map_err(|_| counted(Problem::not_found()))?;
         let keys = app.keys.of(&org).await.map_err(|error| counted(refuse::of_error(error)))?;
-        Ok(Self { app, org, keys, visitor, _turn: turn })
+        Ok(Self { app, org, keys, visitor, headers, method, _turn: turn })
     }
 
     async fn request(self, incoming: std::result::Result<IncomingRequest, Fault>) -> Result<Response> {
@@ -168,8 +174,8 @@ impl<'a> Place<'a> {
     }
 
     async fn go_on(self, known: Known, asked: Asked) -> Result<Response> {
-        let begun = Begun { org: self.org, keys: self.keys, known, asked, visitor: self.visitor };
-        dispatch::begin(self.app, begun).await
+        let Self { app, org, keys, visitor, headers, method, _turn } = self;
+        dispatch::begin(app, Begun { org, keys, known, asked, visitor, headers, method }).await
     }
 
     /// A request that was refused: the service is told where it may be, otherwise a person or a program reads why.

@@ -1,12 +1,13 @@
 //! The dispatcher: the one place that decides what comes next in a sign-in.
 //!
-//! Owns the order of steps. Steps return here and never call each other. Must not know how a step does its work. Built is one step, the
-//! silent proof, on one channel; a sign-in that cannot take it ends with a page, or with `NoPassive` where no page may be shown.
+//! Owns the order of steps. Steps return here and never call each other. Must not know how a step does its work. An agent proves silently; a
+//! person in a browser goes by a session or by steps, whose order is [`super::person`]'s part of the dispatcher.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method};
 use latchkey_directory::OrgId;
 use latchkey_saml::authn_context::{EvidenceLevel, lowest_level_that_meets};
 use latchkey_saml::names::StatusCode;
@@ -16,12 +17,12 @@ use latchkey_wire::message::Message;
 use latchkey_wire::verify::sign_statement;
 use latchkey_wire::{Channel, Level};
 
-use super::page;
+use super::person;
 use super::refuse::Refusal;
 use super::txn::{Asked, Begin, Home, Transaction, TxnError};
 use super::visitor::{Visitor, private, set_cookie};
 use crate::app::{App, OrgKeys};
-use crate::code::{Code, Own};
+use crate::code::Code;
 use crate::problem::{Problem, Result};
 use crate::saml::answer::{self, Status};
 use crate::saml::known::Known;
@@ -38,6 +39,10 @@ pub struct Begun {
     pub asked: Asked,
     /// Who came.
     pub visitor: Visitor,
+    /// With which headers: a browser's session is among its cookies.
+    pub headers: HeaderMap,
+    /// By which method: another site's form comes without the session's cookie.
+    pub method: Method,
 }
 
 /// What comes next.
@@ -45,10 +50,8 @@ pub struct Begun {
 enum Step {
     /// No step can meet the request, whoever came.
     Impossible,
-    /// Nobody may be asked, and nobody came who could answer unasked.
-    NotPassively,
-    /// A person has to act, and there is no way to yet.
-    Person,
+    /// A person goes on by a session, or by steps.
+    Person(Level),
     /// The agent proves who it is for.
     SilentProof(Level),
 }
@@ -57,10 +60,8 @@ enum Step {
 fn next(known: &Known, asked: &Asked, visitor: &Visitor) -> Step {
     let context = asked.request().and_then(|facts| facts.authn_context.as_ref());
     let Some(level) = lowest_level_that_meets(context) else { return Step::Impossible };
-    if visitor.agent {
-        return Step::SilentProof(known.service.min_evidence.max(wire_level(level)));
-    }
-    if asked.is_passive() { Step::NotPassively } else { Step::Person }
+    let level = wire_level(level);
+    if visitor.agent { Step::SilentProof(known.service.min_evidence.max(level)) } else { Step::Person(level) }
 }
 
 fn wire_level(level: EvidenceLevel) -> Level {
@@ -76,15 +77,9 @@ pub async fn begin(app: &App, begun: Begun) -> Result<Response> {
             let refused = (Code::saml("LK-SAML-028"), detail.to_owned());
             tell(app, &begun, refused, StatusCode::Requester, StatusCode::NoAuthnContext).await
         }
-        Step::NotPassively => {
-            let refused = (Own::Signin002.into(), "IsPassive, and no connector came with the browser".to_owned());
-            tell(app, &begun, refused, StatusCode::Responder, StatusCode::NoPassive).await
-        }
-        Step::Person => {
+        Step::Person(level) => {
             begun.visitor.count(app)?;
-            let refused = (Own::Signin002.into(), "no connector came with the browser".to_owned());
-            let problem = remember(app, &begun, refused).await;
-            Ok(page::not_signed_in(begun.known.display_name(), &problem))
+            person::arrive(app, begun, level).await
         }
     }
 }
@@ -120,7 +115,7 @@ async fn tell(
 /// The silent proof's first half: the transaction, sealed, and its challenge. Nobody is counted for it: it writes nothing and costs a signature,
 /// less than the TLS handshake before it, while an office behind one address asks for hundreds a second.
 fn challenge(app: &App, begun: Begun, level: Level) -> Result<Response> {
-    let Begun { org, keys, known, asked, visitor } = begun;
+    let Begun { org, keys, known, asked, visitor, .. } = begun;
     let (cookie, is_new) = visitor.binding();
     let begin = Begin {
         request: asked,

@@ -10,7 +10,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
 use http::header::ORIGIN;
-use latchkey_directory::records::Service;
 use latchkey_directory::refusal::Refused;
 use latchkey_directory::signin::{NotGranted, NotVerified, ProvenUser, Wanted};
 use latchkey_directory::{Error, OrgId};
@@ -22,15 +21,14 @@ use latchkey_wire::{Channel, Code as Wire, Posted, Retry, WireError};
 
 use super::dispatch::{home, of_txn};
 use super::refuse::{self, Answered, Refusal};
-use super::tell::{NotTold, Teller, consumes};
+use super::tell::{NotTold, Teller, tell_service};
 use super::txn::Transaction;
 use super::visitor::Visitor;
 use crate::app::{App, OrgKeys};
 use crate::code::{Code, Own};
 use crate::net::content_type;
 use crate::problem::{Problem, Result};
-use crate::saml::answer::{self, Status, Told};
-use crate::saml::known::{Known, Parsed, SamlSettings};
+use crate::saml::answer::{self, Told};
 use crate::saml::subject::Unfit;
 use crate::saml::{OrgFacts, jiff_time};
 
@@ -273,30 +271,10 @@ impl End<'_> {
         refuse::signed(self.app, &self.org, &self.keys, proof, dk, refused)
     }
 
-    /// Tells the service that there will be no assertion, and why, in its own terms.
+    /// Tells the service that there will be no assertion.
     async fn tell_service(&self, problem: Problem, top: StatusCode, second: StatusCode) -> Result<Response> {
-        let service = self.app.directory.service_record(&self.org, &self.transaction.service_id).await;
-        let settings = service.ok().and_then(|service| self.settings_of(service));
-        // A service that is gone, or has another address now, is told nothing.
-        let Some(settings) = settings else { return Err(problem) };
-        let request = &self.transaction.request;
-        let status = Status {
-            acs: request.acs(),
-            in_response_to: request.request().map(|facts| facts.id.as_str()),
-            relay_state: request.relay_state(),
-            top,
-            second: Some(second),
-            message: format!("{} {}", problem.code(), problem.reference()),
-        };
-        let form = answer::status(self.app, &self.org, &self.keys, &settings, status).await?;
-        Ok(self.visitor.deliver(form, Some(&problem)))
-    }
-
-    /// The settings, if the address in the transaction still is the service's by metadata that counts.
-    fn settings_of(&self, service: Service) -> Option<Arc<SamlSettings>> {
-        let (parsed, now): (&Parsed, _) = (&self.app.saml.parsed, jiff_time(self.app.directory.now()));
-        let known = Known::of(parsed, service, now).ok()?;
-        let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, &self.transaction.request);
-        counts.then_some(known.settings)
+        let Self { app, org, keys, visitor, transaction } = self;
+        let asked = (transaction.service_id.as_str(), &transaction.request);
+        tell_service(app, org, keys, visitor, asked, (problem, top, second)).await
     }
 }

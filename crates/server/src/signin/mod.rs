@@ -3,8 +3,8 @@
 //! Owns the sealed transaction, the keys that seal it, the challenge and its proof, and the pages of a sign-in. Must not know SAML's
 //! documents: what a service is told is made in `saml/`.
 //!
-//! Built: the agent's channel. A browser is told that it cannot be signed in; the browser channels (`signin/proof`, the page that redeems
-//! at `signin/finish`) and the interactive steps come to the same dispatcher.
+//! Built: the agent's channel, and the steps of a person in a browser ([`person`]). The browser channels of a connector (`signin/proof`, the page
+//! that redeems at `signin/finish`) come to the same dispatcher.
 
 #[cfg(test)]
 pub(crate) mod authenticator;
@@ -12,6 +12,7 @@ pub mod dispatch;
 mod finish;
 mod page;
 pub mod passkeys;
+pub(crate) mod person;
 pub mod refuse;
 pub mod seal;
 mod tell;

@@ -1,6 +1,6 @@
-//! The pages of a sign-in: the one that posts an answer to a service, and the one for a person who cannot be signed in.
+//! The page that posts an answer to a service.
 //!
-//! Owns their HTML and their policy headers. Must not know what is in the answer. Every value is escaped.
+//! Owns its HTML and its policy headers, which are stricter than other pages'. Must not know what is in the answer. Every value is escaped.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
@@ -10,7 +10,6 @@ use latchkey_wire::bytes::to_base64url;
 
 use super::visitor::private;
 use crate::html::escaped;
-use crate::problem::Problem;
 
 const FRAMES: HeaderName = HeaderName::from_static("x-frame-options");
 
@@ -36,22 +35,6 @@ pub(super) fn posting(form: &PostForm) -> Response {
     // answer; so it names schemes and not the consumer address, which is from metadata anyway.
     let policy = format!("script-src 'nonce-{nonce}'; form-action https: http:");
     page(StatusCode::OK, "Signing in", &body, &nonce, &policy)
-}
-
-/// The page for a person whom nothing here can sign in.
-pub(super) fn not_signed_in(service: &str, problem: &Problem) -> Response {
-    let body = format!(
-        "<h1>You are not signed in</h1>\
-<p>{} asked who you are. This cloud signs people in through the Latchkey connector on their device, and this browser did not come with one.</p>\
-<p>On a device that your organization set up, open the page with <code>latchkey-connector sign-in</code>. \
-If that does not work, give your IT department the reference below.</p>\
-<dl><dt>Service</dt><dd>{}</dd><dt>Code</dt><dd>{}</dd><dt>Reference</dt><dd><code>{}</code></dd></dl>",
-        escaped(service),
-        escaped(service),
-        problem.code(),
-        escaped(problem.reference()),
-    );
-    page(problem.status(), "You are not signed in", &body, &nonce(), "form-action 'none'")
 }
 
 fn nonce() -> String {

@@ -1,10 +1,12 @@
 //! What a service is told about a person: decided inside the grant, from the rows read there.
 //!
-//! Owns which of the service's settings and of its request must hold at that moment. Must not know devices, proofs or how an answer is
-//! written.
+//! Owns which of the service's settings and of its request must hold at that moment, and that a service hears when it gets nothing. Must not know
+//! devices, proofs or how an answer is written.
 
 use std::sync::Arc;
 
+use axum::response::Response;
+use latchkey_directory::OrgId;
 use latchkey_directory::records::Service;
 use latchkey_directory::signin::{Decide, Standing};
 use latchkey_saml::authn_context::{self, EvidenceLevel};
@@ -12,10 +14,13 @@ use latchkey_saml::metadata::ServiceMetadata;
 use latchkey_saml::names::StatusCode;
 
 use super::txn::Asked;
-use crate::saml::OrgFacts;
-use crate::saml::answer::Told;
-use crate::saml::known::{Parsed, SamlService, Unusable};
+use super::visitor::Visitor;
+use crate::app::{App, OrgKeys};
+use crate::problem::Problem;
+use crate::saml::answer::{self, Status, Told};
+use crate::saml::known::{Known, Parsed, SamlService, SamlSettings, Unusable};
 use crate::saml::subject::{self, Unfit};
+use crate::saml::{OrgFacts, jiff_time};
 
 /// Tells one service, which asked for this.
 pub(super) struct Teller {
@@ -93,4 +98,37 @@ impl Decide for Teller {
 pub(super) fn consumes(metadata: &ServiceMetadata, asked: &Asked) -> bool {
     let address = asked.acs().as_str();
     metadata.consumers.iter().any(|consumer| consumer.is_post() && consumer.location == address)
+}
+
+/// Tells the service that there will be no assertion, and why, in its own terms.
+pub(super) async fn tell_service(
+    app: &App,
+    org: &OrgId,
+    keys: &OrgKeys,
+    visitor: &Visitor,
+    (service_id, asked): (&str, &Asked),
+    (problem, top, second): (Problem, StatusCode, StatusCode),
+) -> Result<Response, Problem> {
+    let service = app.directory.service_record(org, service_id).await;
+    let settings = service.ok().and_then(|service| settings_of(app, asked, service));
+    // A service that is gone, or has another address now, is told nothing.
+    let Some(settings) = settings else { return Err(problem) };
+    let status = Status {
+        acs: asked.acs(),
+        in_response_to: asked.request().map(|facts| facts.id.as_str()),
+        relay_state: asked.relay_state(),
+        top,
+        second: Some(second),
+        message: format!("{} {}", problem.code(), problem.reference()),
+    };
+    let form = answer::status(app, org, keys, &settings, status).await?;
+    Ok(visitor.deliver(form, Some(&problem)))
+}
+
+/// The settings, if the address in the transaction still is the service's by metadata that counts.
+fn settings_of(app: &App, asked: &Asked, service: Service) -> Option<Arc<SamlSettings>> {
+    let now = jiff_time(app.directory.now());
+    let known = Known::of(&app.saml.parsed, service, now).ok()?;
+    let counts = !known.metadata.is_expired(now) && consumes(&known.metadata, asked);
+    counts.then_some(known.settings)
 }

@@ -200,7 +200,7 @@ pub struct Begin {
 
 /// 48 bits of time and 80 random ones. They are kept in an index that must refuse a second session, and there neighbours in time share
 /// a page: a commit of many sign-ins then writes a few pages of it, not one for each.
-fn unique(now_ms: u64) -> Unique {
+pub(super) fn unique(now_ms: u64) -> Unique {
     let mut unique = [0; 16];
     unique[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
     aws_lc_rs::rand::fill(&mut unique[6..]).expect("the operating system's random source works");

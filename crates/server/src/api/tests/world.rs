@@ -83,6 +83,7 @@ pub(crate) struct Ask<'a> {
     request: http::request::Builder,
     body: Vec<u8>,
     public: bool,
+    address: IpAddr,
 }
 
 impl World {
@@ -141,7 +142,13 @@ impl World {
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str) -> Ask<'_> {
-        Ask { world: self, request: Request::builder().method(method).uri(path), body: Vec::new(), public: false }
+        Ask {
+            world: self,
+            request: Request::builder().method(method).uri(path),
+            body: Vec::new(),
+            public: false,
+            address: IpAddr::from([10, 0, 0, 9]),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -207,6 +214,12 @@ impl Ask<'_> {
         self
     }
 
+    /// From this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.address = address.parse().unwrap();
+        self
+    }
+
     /// Over the public listener, with this access token.
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.public().header("authorization", &format!("Bearer {token}"))
@@ -227,7 +240,7 @@ impl Ask<'_> {
 
     async fn response(self) -> http::Response<Body> {
         let mut request = self.request.body(Body::from(self.body)).unwrap();
-        request.extensions_mut().insert(ClientAddr(IpAddr::from([10, 0, 0, 9])));
+        request.extensions_mut().insert(ClientAddr(self.address));
         let router = if self.public {
             self.world.public.clone()
         } else {

@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod role;
 pub(crate) mod service;
 pub(crate) mod session;
+pub(crate) mod sign_in_method;
 pub(crate) mod token;
 pub(crate) mod user;
 

@@ -55,6 +55,19 @@ pub(crate) enum User {
     Disable(Target),
     /// Let a user sign in again
     Enable(Target),
+    /// What a user signs in with
+    Credentials(Named),
+    /// Take ways to sign in away from a user who lost them; browser sessions end
+    #[command(after_help = "Example:\n  latchkey user reset-credentials anna@corp.example --method totp")]
+    ResetCredentials {
+        /// Login name
+        login: String,
+        /// passkey, password, totp (with its recovery codes) or recovery_code; repeat for more
+        #[arg(long, value_name = "M", required = true)]
+        method: Vec<String>,
+        #[command(flatten)]
+        change: Change,
+    },
     /// Users of the organization
     List {
         /// active, disabled or deleted; repeat for more
@@ -153,6 +166,14 @@ impl User {
             }
             User::Disable(target) => act(context, "users", target, "disable"),
             User::Enable(target) => act(context, "users", target, "enable"),
+            User::Credentials(named) => {
+                context.answer_with(Ask::get(context.at(&["users", &named.x, "credentials"])?))
+            }
+            User::ResetCredentials { login, method, change } => {
+                let body = Body::default().list("methods", method).value();
+                let path = context.at(&["users", login, "credentials", "reset"])?;
+                context.answer_with(Ask::post(change.path(&path), &body))
+            }
             User::List { status, source, department, group, query, list } => {
                 let mut filters = Query::new();
                 filters.extend(department.iter().map(|d| ("department", d.clone())));

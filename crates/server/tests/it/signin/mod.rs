@@ -4,6 +4,7 @@ mod agent;
 mod browser;
 mod closed;
 mod housekeeping;
+mod person;
 mod request;
 mod services;
 mod world;

@@ -189,7 +189,8 @@ impl World {
                 app.create_organization(&intent, "acme".into(), "Acme".into()).await.unwrap().id
             }
         };
-        let router = latchkey_server::saml::routes().merge(latchkey_server::signin::routes()).with_state(app.clone());
+        let router = latchkey_server::saml::routes().merge(latchkey_server::signin::routes());
+        let router = router.merge(latchkey_server::portal::routes(&app)).with_state(app.clone());
         Self { app, org, clock, delay_ms, router, dir }
     }
 

@@ -1,0 +1,154 @@
+//! How I sign in: the overview, the password, and recovery codes.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use latchkey_directory::credentials::{CredentialsView, SignInPolicyView};
+use latchkey_directory::tokens::Password;
+use latchkey_directory::values::SignInMethod;
+
+use crate::app::App;
+use crate::portal::doors::{Doors, Needs};
+use crate::portal::fields::Fields;
+use crate::portal::page::{self, Page};
+use crate::portal::visit::Visit;
+use crate::problem::{Problem, Result};
+use crate::shown::blocking;
+
+/// The page of all ways to sign in.
+pub(super) const HERE: &str = "/account/sign-in";
+
+pub(super) fn doors(doors: Doors) -> Doors {
+    doors
+        .page(Needs::Person, HERE, methods)
+        .page(Needs::FreshPerson, "/account/password", password)
+        .action(Needs::FreshPerson, "/account/password", set_password)
+        .action(Needs::FreshPerson, "/account/password/remove", remove_password)
+        .action(Needs::FreshPerson, "/account/recovery-codes", new_codes)
+}
+
+#[derive(Template)]
+#[template(path = "account/methods.html")]
+struct MethodsPage {
+    page: Page,
+    have: CredentialsView,
+    may: May,
+    /// How many ways there are to sign in; recovery codes are none.
+    ways: usize,
+}
+
+/// What may be added here.
+struct May {
+    passkey: bool,
+    password: bool,
+    totp: bool,
+    recovery: bool,
+}
+
+impl May {
+    fn of(app: &App, policy: &SignInPolicyView, have: &CredentialsView) -> Self {
+        let password = policy.allows(SignInMethod::Password);
+        Self {
+            passkey: policy.allows(SignInMethod::Passkey) && app.passkeys.usable(),
+            password,
+            totp: policy.allows(SignInMethod::Totp) && have.password_set_at.is_some(),
+            recovery: policy.allows(SignInMethod::RecoveryCode) && !have.totp.is_empty(),
+        }
+    }
+}
+
+async fn methods(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+    let have = app.directory.credentials(&visit.org, &visit.user_id).await?;
+    let policy = app.directory.sign_in_policy(&visit.org).await?;
+    let may = May::of(&app, &policy, &have);
+    let ways = have.passkeys.len() + usize::from(have.password_set_at.is_some());
+    Ok(page::show(&MethodsPage { page: visit.page("account.methods"), have, may, ways }))
+}
+
+/// Refuses to add a way to sign in from a session that is too weak for the person's roles: whoever knows no more than an administrator's
+/// password must not turn it into the rest.
+pub(super) fn strong_enough(visit: &Visit) -> Result<()> {
+    if visit.withheld { Err(Problem::of(crate::code::Own::Signin006)) } else { Ok(()) }
+}
+
+#[derive(Template)]
+#[template(path = "account/password.html")]
+struct PasswordPage {
+    page: Page,
+    login_name: String,
+    min_length: u64,
+    is_there: bool,
+}
+
+impl PasswordPage {
+    async fn of(app: &App, visit: &Visit, page: Page) -> Result<Self> {
+        let have = app.directory.credentials(&visit.org, &visit.user_id).await?;
+        let policy = app.directory.sign_in_policy(&visit.org).await?;
+        Ok(Self {
+            page,
+            login_name: visit.login_name.clone(),
+            min_length: policy.password_min_length,
+            is_there: have.password_set_at.is_some(),
+        })
+    }
+}
+
+async fn password(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+    Ok(page::show(&PasswordPage::of(&app, &visit, visit.page("account.password")).await?))
+}
+
+async fn set_password(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {
+    strong_enough(&visit)?;
+    match change(&app, &visit, &fields).await {
+        Ok(()) => Ok(visit.go_saying(HERE, "password-set")),
+        Err(problem) => {
+            let status = problem.status();
+            let page = visit.page("account.password").refused(problem)?;
+            Ok(page::show_as(status, &PasswordPage::of(&app, &visit, page).await?))
+        }
+    }
+}
+
+async fn change(app: &App, visit: &Visit, fields: &Fields) -> Result<()> {
+    let invalid = latchkey_wire::Code::Api010;
+    if !app.directory.sign_in_policy(&visit.org).await?.allows(SignInMethod::Password) {
+        return Err(Problem::of(crate::code::Own::Api008)
+            .detail("Your organization does not allow passwords.")
+            .fix("Use a passkey."));
+    }
+    let [password, again] = ["password", "again"].map(|name| fields.raw(name).unwrap_or_default());
+    if password != again {
+        let detail = crate::portal::text::t("account.not_the_same").into_owned();
+        return Err(Problem::of(invalid).field("/again", invalid, detail));
+    }
+    let rules = app.directory.password_rules(&visit.org, &visit.user_id).await?;
+    let password = Password::new(password.to_owned());
+    let new = blocking(app, move || rules.hash(&password)).await?;
+    app.directory.set_password(&visit.intent(), &visit.org, &visit.user_id, new).await?;
+    // Whoever signed in with the old one is out.
+    let keep = Some(visit.session.id.as_str());
+    app.directory.end_browser_sessions_of(&visit.intent(), &visit.org, &visit.user_id, keep).await?;
+    Ok(())
+}
+
+async fn remove_password(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+    app.directory.remove_password(&visit.intent(), &visit.org, &visit.user_id).await?;
+    Ok(visit.go_saying(HERE, "removed"))
+}
+
+#[derive(Template)]
+#[template(path = "account/codes.html")]
+struct CodesPage {
+    page: Page,
+    codes: Vec<String>,
+}
+
+/// The codes are in this one answer and nowhere else: no address leads to them again.
+async fn new_codes(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+    strong_enough(&visit)?;
+    let made = app.directory.make_recovery_codes(&visit.intent(), &visit.org, &visit.user_id).await?;
+    let codes = made.expose().map(str::to_owned).collect();
+    Ok(page::show(&CodesPage { page: visit.page("account.codes"), codes }))
+}
