@@ -12,6 +12,7 @@ pub mod check;
 pub mod cli;
 pub mod cloud;
 pub mod code;
+pub mod device_file;
 pub mod enroll;
 pub mod exit;
 mod export;

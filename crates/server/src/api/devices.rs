@@ -1,7 +1,5 @@
 //! Devices: made by enrollment only; here they are listed and acted on, one or many.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
@@ -23,7 +21,7 @@ use super::body::Body;
 use super::caller::Call;
 use super::query::{Changing, List, Many, Once, Plain};
 use super::scope::{DevicesRead, DevicesWrite};
-use crate::export::csv;
+use crate::device_file;
 use crate::problem::{Problem, Result};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -116,52 +114,6 @@ async fn list(
     Ok(Json(app.directory.devices(&call.org, list.filter.into(), list.page).await?))
 }
 
-/// Columns of CSV; those of a device with their names in the API.
-const COLUMNS: [&str; 18] = [
-    "id",
-    "state",
-    "reason",
-    "state_at",
-    "users",
-    "level",
-    "domain",
-    "platform",
-    "os",
-    "host",
-    "serial",
-    "smbios_uuid",
-    "external_device_id",
-    "ownership",
-    "agent",
-    "protection",
-    "first_seen_at",
-    "last_seen_at",
-];
-
-fn line(device: &DeviceView) -> Vec<String> {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    vec![
-        device.id.clone(),
-        device.state.to_string(),
-        text(&device.reason),
-        device.state_at.to_string(),
-        device.users.join(";"),
-        device.level.map(|level| level.number().to_string()).unwrap_or_default(),
-        device.domain.clone(),
-        device.platform.to_string(),
-        text(&device.os),
-        text(&device.host),
-        text(&device.serial),
-        text(&device.smbios_uuid),
-        text(&device.external_device_id),
-        text(&device.ownership),
-        device.agent.clone(),
-        device.protection.to_string(),
-        device.first_seen_at.to_string(),
-        device.last_seen_at.to_string(),
-    ]
-}
-
 /// The devices that the filters of the list find, as CSV.
 #[utoipa::path(get, path = "/devices/export", tag = "devices", responses((status = 200, content_type = "text/csv", body = String)))]
 async fn export(
@@ -169,12 +121,7 @@ async fn export(
     State(app): State<Shared>,
     Plain(filters): Plain<Filters>,
 ) -> Result<Response> {
-    let filter = DeviceFilter::from(filters);
-    let page = move |request| {
-        let (app, org, filter) = (Arc::clone(&app), call.org.clone(), filter.clone());
-        async move { app.directory.devices(&org, filter, request).await }
-    };
-    csv("devices.csv", &COLUMNS, page, line).await
+    device_file::write(&app, &call.org, filters.into(), |device| device).await
 }
 
 /// One device.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::deploy::deploy;
 use crate::roles::roles;
 use crate::stranger::{Cloud, Stranger};
 
@@ -55,6 +56,7 @@ fn everything(cloud: &Cloud, at: &Stranger) {
     services(at);
     tokens(cloud, at);
     devices(cloud, at);
+    deploy(cloud, at);
     codes(at);
     keys(at);
     clients(at);

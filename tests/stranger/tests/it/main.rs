@@ -6,6 +6,7 @@
 
 mod api;
 mod credentials;
+mod deploy;
 mod lines;
 mod programs;
 mod python;

@@ -40,6 +40,17 @@ async fn the_list_shows_what_the_filter_finds_and_keeps_markup_inert() {
 }
 
 #[tokio::test]
+async fn the_export_has_what_the_filter_finds_as_a_file() {
+    let world = World::with_acme().await;
+    let admin = Person::with_role(&world, "olga", Some("device-administrator")).await;
+    machine(&world, &admin, "d1", "=cmd()", DeviceState::Registered).await;
+    machine(&world, &admin, "d2", "berlin-2", DeviceState::Pending).await;
+    let file = admin.get(&world, &format!("{LIST}/export?state=registered")).await;
+    assert_eq!(file.headers["content-disposition"], "attachment; filename=\"devices.csv\"");
+    assert!(file.text.contains(",'=cmd(),SN-d1,") && !file.text.contains("berlin-2"), "{}", file.text);
+}
+
+#[tokio::test]
 async fn a_device_says_why_it_waits_and_an_approval_lets_it_and_its_person_in() {
     let world = World::with_acme().await;
     let admin = Person::with_role(&world, "olga", Some("device-administrator")).await;
@@ -121,7 +132,12 @@ async fn a_restricted_view_has_no_names_and_cannot_search_for_them() {
     };
     world.app.directory.create_role(&intent, &admin.org, role).await.unwrap();
     let guest = Person::with_role(&world, "gina", Some("glance")).await;
-    for path in [LIST.to_owned(), format!("{LIST}/d1"), format!("{LIST}?q=nothing-like-it&serial=x&user=y")] {
+    for path in [
+        LIST.to_owned(),
+        format!("{LIST}/d1"),
+        format!("{LIST}/export"),
+        format!("{LIST}?q=nothing-like-it&serial=x&user=y"),
+    ] {
         let page = guest.get(&world, &path).await;
         assert_eq!(page.status, 200, "{path}");
         for name in ["berlin-1", "SN-d1", "anna@acme.example", "192.0.2.7"] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use latchkey_directory::device::view::DeviceView;
+use latchkey_directory::device::view::{DeviceFilter, DeviceView};
 use latchkey_directory::values::Scope;
 use latchkey_wire::{DeviceState, Platform};
 
@@ -13,12 +13,14 @@ use super::super::super::doors::{Doors, Needs};
 use super::super::super::fields::Asked;
 use super::super::super::page::{self, Page};
 use super::super::super::visit::Visit;
-use super::{LIST, SILENT, asked_for, filter, is_masked, name_of, query, seen_by};
+use super::{LIST, SILENT, asked_for, filter, is_masked, masked, name_of, query, seen_by};
 use crate::app::App;
+use crate::device_file;
 use crate::problem::Result;
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    doors.page(Needs::Right(Scope::DevicesRead), LIST, list)
+    let needs = Needs::Right(Scope::DevicesRead);
+    doors.page(needs, LIST, list).page(needs, "/connector/devices/export", export)
 }
 
 #[derive(Template)]
@@ -34,6 +36,7 @@ struct ListPage {
     may_write: bool,
     may_deploy: bool,
     first: bool,
+    export: String,
     newest: String,
     older: Option<String>,
     cli: String,
@@ -42,7 +45,7 @@ struct ListPage {
 
 async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result<Response> {
     let wanted = filter(&visit, &asked, app.directory.now());
-    let found = app.directory.devices(&visit.org, wanted, asked.page_request()).await?;
+    let found = app.directory.devices(&visit.org, wanted.clone(), asked.page_request()).await?;
     let path = visit.at(LIST);
     let fields = asked_for(&asked);
     let query = query(&fields);
@@ -57,17 +60,36 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         first: asked.text("after").is_none(),
         newest: asked.with_after(&path, None),
         older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        export: with(&format!("{path}/export"), &query),
         cli: format!("latchkey device list{flags}"),
-        api: format!("GET /api/v1{}/devices{}{query}", visit.at(""), if query.is_empty() { "" } else { "?" }),
+        api: with(&format!("GET /api/v1{}/devices", visit.at("")), &api_query(&fields, &wanted)),
         query,
         asked,
     }))
 }
 
-/// The filter as flags of the command line, which has none for a text to begin with.
+async fn export(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result<Response> {
+    let wanted = filter(&visit, &asked, app.directory.now());
+    let shown = if is_masked(&visit) { masked } else { |device| device };
+    Ok(page::as_file(device_file::write(&app, &visit.org, wanted, shown).await?))
+}
+
+/// An address with its query, if there is one.
+fn with(address: &str, query: &str) -> String {
+    if query.is_empty() { address.to_owned() } else { format!("{address}?{query}") }
+}
+
+/// The filter as the API is asked: it takes a time where a page has days.
+fn api_query(fields: &[(String, String)], wanted: &DeviceFilter) -> String {
+    let mut all: Vec<_> = fields.iter().filter(|(name, _)| name != "silent").cloned().collect();
+    all.extend(wanted.last_seen_before.map(|before| ("last_seen_before".to_owned(), before.to_string())));
+    query(&all)
+}
+
+/// The filter as flags of the command line.
 pub(super) fn flags(fields: &[(String, String)]) -> String {
     let flag = |(name, value): &(String, String)| match name.as_str() {
-        "q" => String::new(),
+        "q" => format!(" --query {}", quoted(value)),
         "silent" => format!(" --last-seen-before {value}d"),
         _ => format!(" --{name} {}", quoted(value)),
     };

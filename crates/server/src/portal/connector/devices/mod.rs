@@ -71,19 +71,22 @@ fn is_masked(visit: &Visit) -> bool {
 }
 
 /// A device as this visitor may see it.
-fn seen_by(visit: &Visit, mut device: DeviceView) -> DeviceView {
-    if is_masked(visit) {
-        device.users.iter_mut().for_each(|name| MASK.clone_into(name));
-        let names = [
-            &mut device.host,
-            &mut device.serial,
-            &mut device.smbios_uuid,
-            &mut device.external_device_id,
-            &mut device.address,
-        ];
-        for name in names.into_iter().flatten() {
-            MASK.clone_into(name);
-        }
+fn seen_by(visit: &Visit, device: DeviceView) -> DeviceView {
+    if is_masked(visit) { masked(device) } else { device }
+}
+
+/// A device without the names in it.
+fn masked(mut device: DeviceView) -> DeviceView {
+    device.users.iter_mut().for_each(|name| MASK.clone_into(name));
+    let names = [
+        &mut device.host,
+        &mut device.serial,
+        &mut device.smbios_uuid,
+        &mut device.external_device_id,
+        &mut device.address,
+    ];
+    for name in names.into_iter().flatten() {
+        MASK.clone_into(name);
     }
     device
 }
