@@ -40,6 +40,7 @@ pub mod services;
 pub mod sessions;
 pub mod signin;
 pub mod signin_browser;
+pub mod statistics;
 pub mod store;
 pub mod table;
 mod tidy;

@@ -614,6 +614,7 @@ pub const TABLES: &[&crate::table::Table] = {
     use crate::credentials::records::{
         KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
     };
+    use crate::statistics::{CountedUpTo, DayCount};
     use crate::table::Record as R;
     &[
         <Cloud as R>::TABLE,
@@ -654,5 +655,7 @@ pub const TABLES: &[&crate::table::Table] = {
         <AuditEvent as R>::TABLE,
         <AuditChain as R>::TABLE,
         <Checkpoint as R>::TABLE,
+        <DayCount as R>::TABLE,
+        <CountedUpTo as R>::TABLE,
     ]
 };

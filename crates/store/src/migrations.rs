@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0003_credentials.sql"),
     include_str!("../migrations/0004_access.sql"),
     include_str!("../migrations/0005_lists.sql"),
+    include_str!("../migrations/0006_statistics.sql"),
 ];
 
 /// Before this one, text columns in PostgreSQL had the database's collation.

@@ -4,12 +4,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use latchkey_directory::clients::{Ceiling, ClientPatch, ClientView, Credential, NewClient};
+use latchkey_directory::clients::{Ceiling, ClientPatch, ClientView, NewClient};
 use latchkey_directory::page::Page;
 use latchkey_directory::values::ClientState;
-use latchkey_wire::Code as Wire;
-use latchkey_wire::bytes::{sha256, to_base64url};
-use latchkey_wire::sign::random_bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,13 +17,10 @@ use super::Shared;
 use super::answer::{Resource, changed, created, deleted, once_only};
 use super::body::Body;
 use super::caller::{Call, Caller};
-use super::client_key::ClientKey;
 use super::query::{Changing, List, NoFilter, Plain};
 use super::scope::{ApiClientsRead, ApiClientsWrite};
-use crate::problem::{Problem, Result};
-
-/// What a client's secret begins with, so that scanners of code find one that leaked.
-const SECRET_PREFIX: &str = "lkcs1_";
+use crate::client_credential::credential;
+use crate::problem::Result;
 
 /// The calls of this resource.
 pub(super) fn routes() -> OpenApiRouter<Shared> {
@@ -54,30 +48,12 @@ struct Rotation {
     public_key: Option<String>,
 }
 
-/// Makes a random secret that begins in this way.
-pub(super) fn secret(prefix: &str) -> Zeroizing<String> {
-    Zeroizing::new(format!("{prefix}{}", to_base64url(&*random_bytes::<32>())))
-}
-
 /// What the caller may give away.
 fn ceiling(caller: &Caller) -> Ceiling {
     match caller {
         Caller::Operator { .. } => Ceiling::Everything,
         Caller::Client(client) => Ceiling::Only(client.scopes.clone()),
     }
-}
-
-/// A credential of this key, or of a new secret.
-fn credential(public_key: Option<&String>) -> Result<(Credential, Option<Zeroizing<String>>)> {
-    let Some(pem) = public_key else {
-        let secret = secret(SECRET_PREFIX);
-        return Ok((Credential::Secret(sha256(secret.as_bytes())), Some(secret)));
-    };
-    if ClientKey::parse(pem).is_none() {
-        let detail = "public_key is a key in PEM form (BEGIN PUBLIC KEY): P-256, Ed25519, or RSA of 2048 bits or more";
-        return Err(Problem::of(Wire::Api010).field("/public_key", Wire::Api010, detail));
-    }
-    Ok((Credential::Key(pem.trim().to_owned()), None))
 }
 
 fn shown(status: StatusCode, client: ClientView, secret: Option<Zeroizing<String>>) -> Response {
@@ -109,7 +85,7 @@ async fn create_client(
     changing: Changing,
     Body(new): Body<NewClient>,
 ) -> Result<Response> {
-    let (credential, secret) = credential(new.public_key.as_ref())?;
+    let (credential, secret) = credential(new.public_key.as_deref())?;
     let intent = call.intent(&changing);
     let view = app.directory.create_client(&intent, &call.org, new, credential, ceiling(&call.caller)).await?;
     if changing.dry_run {
@@ -165,7 +141,7 @@ async fn rotate_client(
     changing: Changing,
     Body(order): Body<Rotation>,
 ) -> Result<Response> {
-    let (credential, secret) = credential(order.public_key.as_ref())?;
+    let (credential, secret) = credential(order.public_key.as_deref())?;
     let intent = call.intent(&changing);
     let view = app.directory.rotate_client(&intent, &call.org, &client, credential, ceiling(&call.caller)).await?;
     if changing.dry_run {

@@ -1,61 +1,20 @@
-//! What a code means, and what happened under a reference: whose fault it is and how to mend it.
+//! What a code means, and what happened under a reference.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Serialize;
-use utoipa::ToSchema;
+use latchkey_directory::OrgId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-use latchkey_directory::audit::log::Refusal;
-use latchkey_directory::{Error, OrgId};
 
 use super::Shared;
 use super::caller::Call;
 use super::query::Plain;
 use super::scope::AuditRead;
-use crate::code::{Code, Own};
-use crate::problem::{Problem, Result};
+use crate::explained::{self, Explanation};
+use crate::problem::Result;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(explain))
-}
-
-/// An explanation.
-#[derive(Debug, Serialize, ToSchema)]
-struct Explanation {
-    /// The code.
-    code: String,
-    /// What it means.
-    title: String,
-    /// Whose turn it is: `administrator`, `device`, `service`, `operator` or `caller`.
-    fault: &'static str,
-    /// How to mend it.
-    fix: String,
-    /// What the person in front of the device reads.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    person: Option<String>,
-    /// The reference that was asked for.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    reference: Option<String>,
-    /// When it happened, RFC 3339; the first of its minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<String>,
-    /// What was tried.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<String>,
-    /// The token, device or service it is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<String>,
-    /// The full reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    /// How many times within that minute.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    count: Option<u64>,
-    /// From which network.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    network: Option<String>,
 }
 
 /// A code or a reference, explained.
@@ -66,123 +25,7 @@ async fn explain(
     Path((_org, what)): Path<(String, String)>,
     _query: Plain,
 ) -> Result<Json<Explanation>> {
-    let what = what.trim();
-    if let Ok(code) = what.to_ascii_uppercase().parse::<Code>() {
-        return Ok(Json(of_code(code.as_str(), Some(code))));
-    }
-    if let Some((detail, fix)) = nowhere(what) {
-        return Err(Problem::not_found().detail(detail).fix(fix));
-    }
-    let refusal = under(&app, &call, what).await?;
-    let known = refusal.code.parse::<Code>().ok();
-    Ok(Json(Explanation {
-        reference: Some(what.to_owned()),
-        at: Some(refusal.at.to_string()),
-        action: refusal.action,
-        subject: Some(refusal.subject).filter(|subject| !subject.is_empty()),
-        detail: Some(refusal.detail).filter(|detail| !detail.is_empty()),
-        count: Some(refusal.count),
-        network: Some(refusal.network).filter(|network| !network.is_empty()),
-        ..of_code(&refusal.code, known)
-    }))
-}
-
-/// What is recorded under a reference: of this organization or, for the operator, of a device that named no organization's domain.
-async fn under(app: &Shared, call: &Call<AuditRead>, what: &str) -> Result<Refusal> {
-    let mut found = app.directory.refusal_under(&call.org, what).await;
-    if matches!(found, Err(Error::NotFound { .. })) && call.caller.is_operator() {
-        found = app.directory.refusal_under(&OrgId::cloud(), what).await;
-    }
-    found.map_err(|error| match error {
-        Error::NotFound { .. } => Problem::not_found().detail(format!("nothing is recorded under {what}")).fix(format!(
-            "refusals of devices, sign-ins and changes are recorded; a mistake in a call (LK-API-…, LK-AUTH-…, LK-HOST-001) is only in the \
-             server's log, so look there for ref={what}; its code is explained by: latchkey explain CODE"
-        )),
-        error => error.into(),
-    })
-}
-
-/// Why nothing can be known of what looks like a code or a reference: what is wrong, and where to look instead.
-pub(crate) fn nowhere(what: &str) -> Option<(String, &'static str)> {
-    let upper = what.to_ascii_uppercase();
-    if upper.starts_with("LOCAL-") {
-        return Some((
-            format!("{what} was made by the program that printed it; no server knows it"),
-            "see the words beside it, or the log on that machine; its code is explained by: latchkey explain CODE",
-        ));
-    }
-    (upper.starts_with("LK-") && upper.parse::<Code>().is_err()).then(|| {
-        (
-            format!("{what} is no code of this version"),
-            "see /docs/errors for the codes there are; a newer version may have more",
-        )
-    })
-}
-
-/// What a code means, for whoever asks without a server.
-pub(crate) fn code(code: Code) -> serde_json::Value {
-    // The struct has nothing that could not be written.
-    serde_json::to_value(of_code(code.as_str(), Some(code))).unwrap_or_default()
-}
-
-fn of_code(text: &str, code: Option<Code>) -> Explanation {
-    let person = match code {
-        Some(Code::Shared(code)) => Some(code.person().to_owned()),
-        Some(Code::Saml(entry)) => Some(entry.person.to_owned()),
-        Some(Code::Own(_) | Code::OnDevice(_) | Code::Option(_)) | None => None,
-    };
-    Explanation {
-        code: text.to_owned(),
-        title: code.map_or("a code of another version", Code::title).to_owned(),
-        fault: fault(text, code),
-        fix: code.map_or("see the reference of that version", Code::fix).to_owned(),
-        person,
-        reference: None,
-        at: None,
-        action: None,
-        subject: None,
-        detail: None,
-        count: None,
-        network: None,
-    }
-}
-
-/// Whose turn it is. Follows from the code's area; a few within an area are somebody else's.
-fn fault(text: &str, code: Option<Code>) -> &'static str {
-    match code {
-        Some(Code::Saml(_)) => "service",
-        Some(Code::Own(Own::Api500)) => "operator",
-        Some(Code::Own(_)) => "caller",
-        Some(Code::OnDevice(
-            latchkey_wire::code::OnDevice::ServiceRefused | latchkey_wire::code::OnDevice::Stopped,
-        )) => "service",
-        _ => match text.split('-').nth(1).unwrap_or_default() {
-            "NODE" | "CLOUD" => "operator",
-            "CONN" | "OPTION" | "TOKEN" | "NONCE" | "DEVICE" => "device",
-            "API" | "AUTH" | "HOST" => "caller",
-            _ => "administrator",
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_has_an_owner_and_a_way_out() {
-        for code in Code::all() {
-            let explanation = of_code(code.as_str(), Some(code));
-            assert!(!explanation.fix.is_empty() && !explanation.title.is_empty(), "{code}");
-            assert_eq!(explanation.person.is_some(), matches!(code, Code::Shared(_) | Code::Saml(_)), "{code}");
-            // Whoever explains a code has read this already.
-            assert!(!explanation.fix.starts_with("latchkey explain"), "{code}");
-        }
-        assert_eq!(of_code("LK-SAML-011", "LK-SAML-011".parse().ok()).fault, "service");
-        assert_eq!(of_code("LK-CONN-012", "LK-CONN-012".parse().ok()).fault, "device");
-        assert_eq!(of_code("LK-NODE-001", "LK-NODE-001".parse().ok()).fault, "operator");
-        assert_eq!(of_code("LK-OPTION-002", "LK-OPTION-002".parse().ok()).fault, "device");
-        assert_eq!(of_code("LK-CONN-018", "LK-CONN-018".parse().ok()).fault, "service");
-        assert_eq!(of_code("LK-FUTURE-1", None).title, "a code of another version");
-    }
+    // A device that named no organization's domain is recorded with the cloud.
+    let cloud = call.caller.is_operator().then(OrgId::cloud);
+    Ok(Json(explained::explain(&app, &call.org, cloud.as_ref(), &what).await?))
 }

@@ -44,25 +44,7 @@ impl NewKey {
         let usage = self
             .r#use
             .ok_or_else(|| field("/use", "say what for: assertion, metadata, challenge, ca or root".into()))?;
-        let default = match usage {
-            KeyUse::Assertion | KeyUse::Metadata => "rsa-2048",
-            KeyUse::Ca => "p-256",
-            KeyUse::Challenge | KeyUse::Root => "ed25519",
-            KeyUse::Audit | KeyUse::Pairwise => {
-                let detail = format!("the {usage} key is never changed: assertion, metadata, challenge, ca or root");
-                return Err(field("/use", detail));
-            }
-        };
-        // Keys are named by what they sign with, and by what they are.
-        let algorithm = match self.algorithm.as_deref() {
-            None => default,
-            Some("rsa-sha256" | "rsa-2048") => "rsa-2048",
-            Some("ecdsa-p256" | "p-256") => "p-256",
-            Some("ed25519") => "ed25519",
-            Some(other) => return Err(field("/algorithm", format!("{other:?} is not rsa-sha256 or ecdsa-p256"))),
-        };
-        let fits = algorithm == default || (usage, algorithm) == (KeyUse::Assertion, "p-256");
-        if fits { Ok((usage, algorithm)) } else { Err(field("/algorithm", format!("a {usage} key is {default}"))) }
+        crate::app::key_algorithm(usage, self.algorithm.as_deref()).map(|algorithm| (usage, algorithm))
     }
 }
 
@@ -111,12 +93,7 @@ async fn create(
         let view = app.directory.add_key(&call.intent(&changing), &OrgId::cloud(), made).await?;
         return Ok(created(changing.dry_run, view));
     }
-    let (org, label, now) = (call.org.clone(), call.organization.slug.clone(), app.directory.now());
-    let made = tokio::task::spawn_blocking(move || crate::app::new_key(usage, algorithm, &org, &label, now))
-        .await
-        .map_err(|e| Error::Internal(e.to_string()))??;
-    let view = app.directory.add_key(&call.intent(&changing), &call.org, made).await?;
-    app.keys.forget(&call.org);
+    let view = app.add_key(&call.intent(&changing), &call.organization, usage, algorithm).await?;
     Ok(created(changing.dry_run, view))
 }
 

@@ -28,13 +28,12 @@ mod backup;
 mod bindings;
 pub mod body;
 pub mod caller;
-mod client_key;
 mod clients;
 mod codes;
 mod credentials;
 mod devices;
 mod domains;
-pub(crate) mod explain;
+mod explain;
 mod failure;
 mod fields;
 mod groups;
@@ -51,6 +50,7 @@ pub mod scope;
 mod services;
 mod sessions;
 mod setup;
+mod statistics;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tokens;
@@ -115,6 +115,7 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(explain::routes())
         .merge(keys::routes())
         .merge(sessions::routes())
+        .merge(statistics::routes())
         .merge(groups::routes())
         .merge(policy::routes())
         .merge(roles::routes())

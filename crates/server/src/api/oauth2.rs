@@ -28,8 +28,8 @@ use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
 use super::Shared;
-use super::client_key::{ClientKey, Used, claimed, verify};
-use super::clients::secret;
+use crate::client_credential::secret;
+use crate::client_key::{ClientKey, Used, claimed, verify};
 use crate::code::{Code, Own};
 use crate::net::content_type;
 use crate::problem::Problem;

@@ -25,7 +25,7 @@ use crate::signin::seal::SealKeys;
 pub use build::{assemble, build, open_store};
 pub(crate) use build::{failure, store_failure};
 pub use keys::{KeyCache, OrgKeys, Root, Roots, ed25519};
-pub use organizations::new_key;
+pub use organizations::{key_algorithm, new_key};
 
 /// So far the clock may be before the newest audit checkpoint.
 const CLOCK_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(5 * 60);

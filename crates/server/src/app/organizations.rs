@@ -1,6 +1,6 @@
 //! Making an organization: the one place that makes its keys.
 
-use latchkey_directory::keys::NewKey;
+use latchkey_directory::keys::{KeyView, NewKey};
 use latchkey_directory::orgs::{NewOrganization, OrganizationView};
 use latchkey_directory::values::KeyUse;
 use latchkey_directory::{Error, Intent, OrgId, Result, Timestamp};
@@ -27,6 +27,48 @@ impl App {
         let entity_id = self.entity_id(&id);
         self.directory.create_organization(intent, NewOrganization { slug, name, id, entity_id, keys }).await
     }
+
+    /// Adds a key to an organization: published from now on, and not used yet.
+    pub async fn add_key(
+        &self,
+        intent: &Intent,
+        organization: &OrganizationView,
+        usage: KeyUse,
+        algorithm: &'static str,
+    ) -> Result<KeyView> {
+        let (org, label, now) = (organization.id.clone(), organization.slug.clone(), self.directory.now());
+        let made = tokio::task::spawn_blocking(move || new_key(usage, algorithm, &org, &label, now))
+            .await
+            .map_err(|e| Error::Internal(e.to_string()))??;
+        let view = self.directory.add_key(intent, &organization.id, made).await?;
+        self.keys.forget(&organization.id);
+        Ok(view)
+    }
+}
+
+/// The algorithm of a new key: the one that is named, or the one of its use.
+pub fn key_algorithm(usage: KeyUse, named: Option<&str>) -> Result<&'static str> {
+    let default = match usage {
+        KeyUse::Assertion | KeyUse::Metadata => "rsa-2048",
+        KeyUse::Ca => "p-256",
+        KeyUse::Challenge | KeyUse::Root => "ed25519",
+        KeyUse::Audit | KeyUse::Pairwise => {
+            let detail = format!("the {usage} key is never changed: assertion, metadata, challenge, ca or root");
+            return Err(Error::field("/use", detail));
+        }
+    };
+    // Keys are named by what they sign with, and by what they are.
+    let algorithm = match named {
+        None => default,
+        Some("rsa-sha256" | "rsa-2048") => "rsa-2048",
+        Some("ecdsa-p256" | "p-256") => "p-256",
+        Some("ed25519") => "ed25519",
+        Some(other) => {
+            return Err(Error::field("/algorithm", format!("{other:?} is not rsa-sha256 or ecdsa-p256")));
+        }
+    };
+    let fits = algorithm == default || (usage, algorithm) == (KeyUse::Assertion, "p-256");
+    if fits { Ok(algorithm) } else { Err(Error::field("/algorithm", format!("a {usage} key is {default}"))) }
 }
 
 fn new_keys(org: &OrgId, label: &str, now: Timestamp) -> Result<Vec<NewKey>> {

@@ -1,4 +1,4 @@
-//! What the server does by itself: checkpoints of the audit log, and taking away what has served its time.
+//! What the server does by itself: checkpoints of the audit log, counting what happened, and taking away what has served its time.
 //!
 //! Owns the rhythm. Must not know how any of it is done. Several nodes may do it at the same time.
 
@@ -65,6 +65,7 @@ impl App {
     pub async fn tidy(&self, clock: &mut ClockWatch) -> Result<(), Error> {
         metrics::counter!("latchkey_refusals_not_recorded_total").absolute(self.directory.refusals_dropped());
         self.directory.tidy().await?;
+        self.directory.count_events().await?;
         if self.directory.clock_is_steady(clock).await? {
             self.directory.clean_up_devices().await?;
         } else {

@@ -79,7 +79,7 @@ pub(crate) struct CompletionArgs {
 /// Nobody knows the code or reference.
 pub(crate) fn explain(context: &Context, args: &ExplainArgs) -> Result<()> {
     // Known here already, so nobody needs to be asked.
-    if let Some((detail, fix)) = crate::api::explain::nowhere(&args.what) {
+    if let Some((detail, fix)) = crate::explained::nowhere(&args.what) {
         return Err(Failure::new(Own::Api004, detail, fix));
     }
     let known = args.what.to_ascii_uppercase().parse::<Code>().ok();
@@ -87,7 +87,7 @@ pub(crate) fn explain(context: &Context, args: &ExplainArgs) -> Result<()> {
     let value = match (asked, known) {
         (Ok(value), _) => value,
         // A code means the same with and without a server; a reference is in the server's log only.
-        (Err(_), Some(code)) => crate::api::explain::code(code),
+        (Err(_), Some(code)) => crate::explained::code(code),
         (Err(failure), None) => return Err(failure),
     };
     context.answer(&value);

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Named;
+use crate::audit_csv;
 use crate::cli::client::Ask;
 use crate::cli::context::{Context, ListArgs, Listing, Query, items, with};
 use crate::cli::files::{self, NewFile};
@@ -253,26 +254,6 @@ fn id(event: &Value) -> &str {
     event["id"].as_str().unwrap_or_default()
 }
 
-/// Columns of CSV: every member an event may have.
-const CSV: [&str; 16] = [
-    "at",
-    "actor_kind",
-    "actor",
-    "address",
-    "action",
-    "target",
-    "outcome",
-    "code",
-    "ref",
-    "details",
-    "id",
-    "org",
-    "chain",
-    "seq",
-    "prev_hash",
-    "hash",
-];
-
 fn export(
     context: &Context,
     path: &str,
@@ -302,13 +283,13 @@ fn export(
         }
     };
     if format == Format::Csv {
-        put(&csv_line(CSV.iter().map(|name| (*name).to_owned())))?;
+        put(&audit_csv::head())?;
     }
     pages(context, path, filters, &mut |page| {
         for event in page {
             match format {
                 Format::Jsonl => put(format!("{event}\n").as_bytes())?,
-                Format::Csv => put(&csv_line(CSV.iter().map(|name| csv_cell(event.get(*name)))))?,
+                Format::Csv => put(&audit_csv::line(|name| event.get(name)))?,
             }
         }
         Ok(())
@@ -333,23 +314,6 @@ fn pages(context: &Context, path: &str, filters: &Query, each: &mut dyn FnMut(&[
             None => return Ok(()),
         }
     }
-}
-
-fn csv_line(cells: impl Iterator<Item = String>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing into memory does not fail.
-    let _ = writer.write_record(cells);
-    writer.into_inner().unwrap_or_default()
-}
-
-/// A cell that a spreadsheet takes for a formula would be run by whoever opens the file.
-fn csv_cell(value: Option<&Value>) -> String {
-    let text = match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    };
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }
 
 #[cfg(test)]
@@ -377,13 +341,5 @@ mod tests {
             look(&log);
         }
         assert_eq!(printed, log);
-    }
-
-    #[test]
-    fn a_cell_is_never_a_formula() {
-        assert_eq!(csv_cell(Some(&json!("=HYPERLINK(\"x\")"))), "'=HYPERLINK(\"x\")");
-        assert_eq!(csv_cell(Some(&json!("anna@acme.example"))), "anna@acme.example");
-        assert_eq!(csv_cell(Some(&json!({"a": 1}))), "{\"a\":1}");
-        assert_eq!(csv_line(["a,b".to_owned(), "c".to_owned()].into_iter()), b"\"a,b\",c\n");
     }
 }

@@ -24,14 +24,14 @@ const SKEW: i64 = 60;
 const MOST_BYTES: usize = 16 * 1024;
 
 /// A client's public key.
-pub(super) struct ClientKey {
+pub(crate) struct ClientKey {
     algorithm: &'static str,
     key: ParsedPublicKey,
 }
 
 impl ClientKey {
     /// Reads a key in PEM form (`BEGIN PUBLIC KEY`): P-256, Ed25519 or RSA of 2048 bits or more.
-    pub(super) fn parse(pem: &str) -> Option<Self> {
+    pub(crate) fn parse(pem: &str) -> Option<Self> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok()?;
         let kinds: [(&str, &'static dyn VerificationAlgorithm); 3] =
             [("ES256", &ECDSA_P256_SHA256_FIXED), ("EdDSA", &ED25519), ("RS256", &RSA_PKCS1_2048_8192_SHA256)];
@@ -43,7 +43,7 @@ impl ClientKey {
 }
 
 /// What identifies an assertion, and until when it would count.
-pub(super) type Used = (Bytes<16>, Timestamp);
+pub(crate) type Used = (Bytes<16>, Timestamp);
 
 #[derive(Deserialize)]
 struct Claims {
@@ -66,14 +66,14 @@ enum Audience {
 }
 
 /// Who an assertion says it is of, before anything of it is believed.
-pub(super) fn claimed(assertion: &str) -> Option<String> {
+pub(crate) fn claimed(assertion: &str) -> Option<String> {
     let (_, rest) = assertion.split_once('.')?;
     let (claims, _) = rest.split_once('.')?;
     decode::<Claims>(claims).map(|claims| claims.sub)
 }
 
 /// Verifies an assertion of this client for one of these audiences. The error says what is wrong with it.
-pub(super) fn verify(
+pub(crate) fn verify(
     key: &ClientKey,
     client_id: &str,
     assertion: &str,
