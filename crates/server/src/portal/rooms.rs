@@ -47,11 +47,17 @@ const CONNECTOR: &[Entry] = &[
 ];
 
 const IDENTITY: &[Entry] = &[
+    entry("/admin", "dashboard.title", "dashboard", &[Scope::AuditRead]),
     entry("/admin/policy", "policy.title", "shield", &[Scope::PolicyRead]),
     entry("/admin/domains", "domains.title", "globe", &[Scope::DomainsRead]),
     entry("/admin/users", "users.title", "account", &[Scope::UsersRead]),
     entry("/admin/groups", "groups.title", "group", &[Scope::GroupsRead]),
     entry("/admin/roles", "roles.title", "role", &[Scope::RolesRead]),
+    entry("/admin/services", "services.title", "app", &[Scope::ServicesRead]),
+    entry("/admin/sessions", "sessions.title", "session", &[Scope::SessionsRead]),
+    entry("/admin/keys", "keys.title", "key", &[Scope::KeysRead]),
+    entry("/admin/api-clients", "clients.title", "terminal", &[Scope::ApiClientsRead]),
+    entry("/admin/audit", "audit.title", "search", &[Scope::AuditRead]),
     entry("/admin/settings", "settings.title", "gear", &[Scope::OrganizationRead]),
 ];
 

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 /// The files of the catalogue, each with the first part of its keys.
 const FILES: &[(&str, &str)] = &[
     ("account", include_str!("../../texts/en/account.toml")),
+    ("audit", include_str!("../../texts/en/audit.toml")),
+    ("clients", include_str!("../../texts/en/clients.toml")),
     ("common", include_str!("../../texts/en/common.toml")),
     ("deploy", include_str!("../../texts/en/deploy.toml")),
     ("devices", include_str!("../../texts/en/devices.toml")),
@@ -18,12 +20,16 @@ const FILES: &[(&str, &str)] = &[
     ("groups", include_str!("../../texts/en/groups.toml")),
     ("import", include_str!("../../texts/en/import.toml")),
     ("enter", include_str!("../../texts/en/enter.toml")),
+    ("dashboard", include_str!("../../texts/en/dashboard.toml")),
+    ("keys", include_str!("../../texts/en/keys.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
     ("policy", include_str!("../../texts/en/policy.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
     ("roles", include_str!("../../texts/en/roles.toml")),
     ("settings", include_str!("../../texts/en/settings.toml")),
     ("setup", include_str!("../../texts/en/setup.toml")),
+    ("services", include_str!("../../texts/en/services.toml")),
+    ("sessions", include_str!("../../texts/en/sessions.toml")),
     ("tokens", include_str!("../../texts/en/tokens.toml")),
     ("users", include_str!("../../texts/en/users.toml")),
 ];
@@ -129,6 +135,17 @@ mod tests {
         "setup.steps.",
         "tokens.revoke.since.",
         "users.from.",
+        "audit.fault.",
+        "audit.kind.",
+        "clients.by.",
+        "dashboard.days.",
+        "keys.new.",
+        "keys.states.",
+        "keys.uses.",
+        "services.name_ids.",
+        "services.signs.",
+        "services.target.",
+        "sessions.channel.",
     ];
 
     fn files(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {

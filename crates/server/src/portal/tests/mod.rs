@@ -6,5 +6,7 @@ mod devices;
 mod doors;
 mod fleet;
 mod identity;
+mod oversight;
 pub(crate) mod people;
+mod services;
 mod tokens;
