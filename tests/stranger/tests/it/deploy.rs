@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::programs::{Ended, bin, quiet};
 use crate::stranger::{Cloud, Stranger};
 
-/// Pastes a block into a shell of somebody called dora, with a state directory of its own.
+/// Pastes a block into a shell of somebody called petra, with a state directory of its own.
 fn paste(cloud: &Cloud, block: &str) -> Ended {
     let mut shell = quiet("sh", cloud.path());
     let path = std::env::join_paths(
         std::iter::once(bin()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
     );
-    shell.env("PATH", path.unwrap()).env("LATCHKEY_CONNECTOR_STATE_DIR", cloud.path().join("s-dora"));
-    shell.env("LATCHKEY_CONNECTOR_USER_NAME", "dora").arg("-c").arg(block).stdin(Stdio::null());
+    shell.env("PATH", path.unwrap()).env("LATCHKEY_CONNECTOR_STATE_DIR", cloud.path().join("s-petra"));
+    shell.env("LATCHKEY_CONNECTOR_USER_NAME", "petra").arg("-c").arg(block).stdin(Stdio::null());
     Ended::of("the pasted block", shell.output().unwrap())
 }
 
@@ -48,5 +48,5 @@ pub(crate) fn deploy(cloud: &Cloud, at: &Stranger) {
     assert_eq!(ended.exit, 0, "{ended:#?}");
     let uses = at.list(&format!("token uses {token}"));
     assert_eq!(uses.len(), 1, "{uses:?}");
-    assert_eq!(uses[0]["login_name"], "dora@acme.example");
+    assert_eq!(uses[0]["login_name"], "petra@acme.example");
 }
