@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::deploy::deploy;
 use crate::roles::roles;
 use crate::stranger::{Cloud, Stranger};
+use crate::ways_in::ways_in;
 
 const METADATA: &str = r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://wiki.example/saml"><SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><AssertionConsumerService index="0" Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://wiki.example/acs"/></SPSSODescriptor></EntityDescriptor>"#;
 pub(crate) const SCOPES: &[&str] = &[
@@ -57,10 +58,12 @@ fn everything(cloud: &Cloud, at: &Stranger) {
     tokens(cloud, at);
     devices(cloud, at);
     deploy(cloud, at);
+    assert!(at.text("device export --state registered").starts_with("id,state,"));
     codes(at);
     keys(at);
     clients(at);
     roles(at);
+    ways_in(at);
     audit(cloud, at);
 }
 

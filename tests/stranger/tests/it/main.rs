@@ -17,3 +17,4 @@ mod script;
 mod secrets;
 mod standing;
 mod stranger;
+mod ways_in;
