@@ -1,11 +1,13 @@
-//! Measures P1: complete silent sign-ins per CPU-second of the server, over the rate of the protocol's own three operations.
+//! Measures P1: complete silent sign-ins per CPU-second of the server, over the rate of the protocol's own three operations. And pages of
+//! lists with a million rows over pages with a thousand (`lists`).
 //!
 //! Owns the order of measuring: load and raw operations in turn, in one run, so that whatever else the machine does hurts both. Only the
-//! server's CPU time counts, never wall time, never this program's own. Prints Markdown; the last line is `P1 0.NN`.
+//! server's CPU time counts, never wall time, never this program's own; pages of lists are the exception. Prints Markdown; the last line is `P1 0.NN`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program whose answer is its output")]
 
 mod client;
 mod cpu;
+mod lists;
 mod raw;
 mod server;
 
@@ -43,9 +45,16 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
-    let server_program = PathBuf::from(arguments.next().ok_or("usage: latchkey-bench SERVER FOLDER [--quick]")?);
-    let folder = PathBuf::from(arguments.next().ok_or("usage: latchkey-bench SERVER FOLDER [--quick]")?);
-    let quick = arguments.next().is_some_and(|flag| flag == "--quick");
+    let server_program =
+        PathBuf::from(arguments.next().ok_or("usage: latchkey-bench SERVER FOLDER [--quick | --lists]")?);
+    let folder = PathBuf::from(arguments.next().ok_or("usage: latchkey-bench SERVER FOLDER [--quick | --lists]")?);
+    let flag = arguments.next();
+    let quick = flag.as_ref().is_some_and(|flag| flag == "--quick");
+    let many = if quick { 100_000 } else { 1_000_000 };
+    if flag.is_some_and(|flag| flag == "--lists") {
+        lists::report(&lists::measure(&server_program, &folder, many)?, many);
+        return Ok(());
+    }
     let load = Duration::from_secs(if quick { 3 } else { 12 });
 
     let server = Server::start(&server_program, &folder)?;
@@ -68,7 +77,14 @@ fn run() -> Result<()> {
     let idle = server.cpu()?;
     let asked = cloud.ask_health(load / 2)?;
     let health = server.cpu()?.since(&idle);
-    report(&rounds, per(health.process, asked), &server.cpu_model());
+    let machine = server.cpu_model();
+    drop(server);
+    let lists = lists::measure(&server_program, &folder, many)?;
+    println!(
+        "Machine: {machine}. {ROUNDS} rounds, {CLIENTS} clients, medians. Only CPU time of the server counts, but for pages of lists.\n"
+    );
+    lists::report(&lists, many);
+    report(&rounds, per(health.process, asked));
     Ok(())
 }
 
@@ -123,7 +139,7 @@ fn sign_in_for(cloud: &Arc<Cloud>, devices: &[Arc<Device>], time: Duration) -> R
     Ok(done.load(Ordering::Relaxed))
 }
 
-fn report(rounds: &[Round], request: f64, machine: &str) {
+fn report(rounds: &[Round], request: f64) {
     let of = |f: &dyn Fn(&Round) -> f64| median(rounds.iter().map(f).collect());
     let whole = of(&|r| per(r.spent.process, r.done));
     let store = of(&|r| per(r.spent.writer, r.done));
@@ -135,7 +151,6 @@ fn report(rounds: &[Round], request: f64, machine: &str) {
     let over_rsa = of(&|r| r.raw.rsa_sign / per(r.spent.process, r.done));
     let rest = whole - rsa - verify - challenge - xml - store - http;
 
-    println!("Machine: {machine}. {ROUNDS} rounds, {CLIENTS} clients, medians. Only CPU time of the server counts.\n");
     println!("| part of a sign-in | µs of CPU | how it is known |");
     println!("|---|---:|---|");
     for (part, time, how) in [

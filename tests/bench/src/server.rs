@@ -14,6 +14,7 @@ pub(crate) const DOMAIN: &str = "bench.example";
 pub(crate) struct Server {
     program: PathBuf,
     data: PathBuf,
+    folder: PathBuf,
     child: Child,
     pub(crate) url: String,
     pub(crate) token: String,
@@ -25,34 +26,44 @@ impl Server {
             std::fs::remove_dir_all(folder)?;
         }
         std::fs::create_dir_all(folder)?;
-        let (data, ready) = (folder.join("data"), folder.join("ready.json"));
-        let child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(&data)
-            .arg("--ready-file")
-            .arg(&ready)
-            // As in production: nothing is logged for a sign-in but what went wrong.
-            .env("LATCHKEY_LOG", "warn")
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.join("server.log"))?)
-            .spawn()?;
-        let mut server = Self { program: program.to_owned(), data, child, url: String::new(), token: String::new() };
+        let (data, folder) = (folder.join("data"), folder.to_owned());
+        let child = spawn(program, &folder)?;
+        let mut server =
+            Self { program: program.to_owned(), data, folder, child, url: String::new(), token: String::new() };
+        server.wait()?;
+        server.set_up()?;
+        Ok(server)
+    }
+
+    /// Stops, works on the store's file, and starts again.
+    pub(crate) fn while_stopped<T>(&mut self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        self.child.wait()?;
+        let done = work(&self.data.join("latchkey.db"))?;
+        self.child = spawn(&self.program, &self.folder)?;
+        self.wait()?;
+        Ok(done)
+    }
+
+    /// Waits until it answers.
+    fn wait(&mut self) -> Result<()> {
+        let ready = self.folder.join("ready.json");
         let begin = Instant::now();
         while !ready.exists() {
-            if server.child.try_wait()?.is_some() || begin.elapsed() > Duration::from_secs(60) {
-                return Err(format!("the server did not start; see {}", folder.join("server.log").display()).into());
+            if self.child.try_wait()?.is_some() || begin.elapsed() > Duration::from_secs(60) {
+                let log = self.folder.join("server.log");
+                return Err(format!("the server did not start; see {}", log.display()).into());
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         let ready: Value = serde_json::from_str(&std::fs::read_to_string(ready)?)?;
-        server.url = ready["url"].as_str().ok_or("the ready file names no url")?.to_owned();
-        server.set_up(folder)?;
-        Ok(server)
+        self.url = ready["url"].as_str().ok_or("the ready file names no url")?.to_owned();
+        Ok(())
     }
 
-    fn set_up(&mut self, folder: &Path) -> Result<()> {
-        let token = folder.join("token");
+    fn set_up(&mut self) -> Result<()> {
+        let token = self.folder.join("token");
         let token_file = token.display().to_string();
         self.operator(&["org", "create", "bench", "--name", "Bench"])?;
         self.operator(&["domain", "add", DOMAIN])?;
@@ -82,10 +93,11 @@ impl Server {
         Ok(())
     }
 
-    fn operator(&self, arguments: &[&str]) -> Result<()> {
+    /// A command on its own data; what it answered.
+    pub(crate) fn operator(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(&self.program).args(arguments).env("LATCHKEY_DATA", &self.data).output()?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8(output.stdout)?);
         }
         Err(format!("latchkey {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)).into())
     }
@@ -102,6 +114,20 @@ impl Server {
         let cores = info.lines().filter(|line| line.starts_with("processor")).count();
         format!("{}, {cores} cores", model.map_or("unknown processor", |(_, model)| model))
     }
+}
+
+fn spawn(program: &Path, folder: &Path) -> Result<Child> {
+    Ok(Command::new(program)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--ready-file")
+        .arg(folder.join("ready.json"))
+        // As in production: nothing is logged for a sign-in but what went wrong.
+        .env("LATCHKEY_LOG", "warn")
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("server.log"))?)
+        .spawn()?)
 }
 
 impl Drop for Server {
