@@ -57,7 +57,7 @@ const IDENTITY: &[Entry] = &[
     entry("/admin/sessions", "sessions.title", "session", &[Scope::SessionsRead]),
     entry("/admin/keys", "keys.title", "key", &[Scope::KeysRead]),
     entry("/admin/api-clients", "clients.title", "terminal", &[Scope::ApiClientsRead]),
-    entry("/admin/audit", "audit.title", "search", &[Scope::AuditRead]),
+    entry("/admin/audit", "audit.title", "audit", &[Scope::AuditRead]),
     entry("/admin/settings", "settings.title", "gear", &[Scope::OrganizationRead]),
 ];
 
