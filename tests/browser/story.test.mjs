@@ -10,9 +10,9 @@ import { afterwards, test } from "./lib/runner.mjs";
 
 /// The first run with a passkey, ending on the list of what comes next.
 async function firstRun(cloud, page) {
-  const [link] = cloud.said.match(/http:\S+\/setup\/[\w-]+/) ?? [];
-  assert.ok(link, `no set-up link in:\n${cloud.said}`);
-  await page.goto(link);
+  const link = () => cloud.said.match(/http:\S+\/setup\/[\w-]+/)?.[0];
+  await cloud.running.until("a set-up link is printed", link);
+  await page.goto(link());
   await page.getByLabel("Name", { exact: true }).fill("Acme");
   await page.getByLabel("Domain", { exact: true }).fill("acme.example");
   await page.getByRole("button", { name: "Continue" }).click();
