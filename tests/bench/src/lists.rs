@@ -34,11 +34,13 @@ const PAGES: [(&str, &str); 12] = [
     ("users, first page and count", "users?count=estimate"),
 ];
 
-/// One page's times, in microseconds.
+/// One page's times, in microseconds, and how many rows it had.
 pub(crate) struct Line {
     name: &'static str,
     few: f64,
+    few_rows: usize,
     many: f64,
+    many_rows: usize,
 }
 
 /// A filled server and who may read from it.
@@ -128,25 +130,28 @@ pub(crate) fn measure(program: &Path, folder: &Path, many: u64) -> Result<Vec<Li
     let mut lines = Vec::new();
     for (name, page) in PAGES {
         let mut times = (Vec::new(), Vec::new());
+        let (mut few_rows, mut many_rows) = (0, 0);
         for _ in 0..ROUNDS {
             let ((a, rows), (b, as_many)) = (few.ask(page)?, large.ask(page)?);
             if rows == 0 || as_many == 0 {
                 return Err(format!("{name}: a page without rows measures nothing").into());
             }
+            (few_rows, many_rows) = (rows, as_many);
             times.0.push(a);
             times.1.push(b);
         }
-        lines.push(Line { name, few: crate::median(times.0), many: crate::median(times.1) });
+        let (few, many) = (crate::median(times.0), crate::median(times.1));
+        lines.push(Line { name, few, few_rows, many, many_rows });
     }
     Ok(lines)
 }
 
 /// Prints them.
 pub(crate) fn report(lines: &[Line], many: u64) {
-    println!("| page of 50, with | {FEW} rows, µs | {many} rows, µs | ratio |");
+    println!("| page of 50 | of {FEW}, µs (rows) | of {many}, µs (rows) | ratio |");
     println!("|---|---:|---:|---:|");
-    for Line { name, few, many } in lines {
-        println!("| {name} | {few:.0} | {many:.0} | {:.2} |", many / few);
+    for Line { name, few, few_rows, many, many_rows } in lines {
+        println!("| {name} | {few:.0} ({few_rows}) | {many:.0} ({many_rows}) | {:.2} |", many / few);
     }
     println!();
 }
