@@ -23,7 +23,7 @@ use latchkey_directory::values::Scope;
 
 use super::csrf;
 use super::error;
-use super::fields::Fields;
+use super::fields::{Fields, MAX_FORM, MAX_OF_STRANGERS};
 use super::visit::{self, Passer, Visit};
 use crate::app::App;
 use crate::code::Own;
@@ -240,7 +240,10 @@ impl Gate {
             return Ok(body);
         }
         csrf::from_here(&parts.headers, app.origin()).map_err(foreign)?;
-        let fields = Fields::read(parts, body).await?;
+        let most = if door.needs.is_person() { MAX_FORM } else { MAX_OF_STRANGERS };
+        // Where too much came from that did not verify, strangers are read one after the other.
+        let _turn = if door.needs.is_person() { None } else { visitor.admit(app).await? };
+        let fields = Fields::read(parts, body, most).await?;
         let of = match &came.visit {
             Some(visit) if door.needs.is_person() => csrf::Of::Session(&visit.session.id),
             _ => csrf::Of::Browser(passer.binding()),

@@ -17,30 +17,36 @@ use crate::problem::{Problem, Result};
 
 /// The largest form, bytes: a file of metadata is at most 1 MiB, a table of users for import may be a little more.
 pub const MAX_FORM: usize = 4 * 1024 * 1024;
+/// The largest form of somebody who is not known, bytes: a name, a password, a sealed transaction.
+pub const MAX_OF_STRANGERS: usize = 64 * 1024;
+/// Most fields of a form. Each costs far more memory than its bytes.
+const MOST_FIELDS: usize = 4_000;
 
 /// A form as it was sent.
 #[derive(Clone, Default)]
 pub struct Fields(Arc<Vec<(String, Zeroizing<String>)>>);
 
 impl Fields {
-    /// Reads the body.
-    pub async fn read(parts: &Parts, body: Body) -> Result<Self> {
-        let body = axum::body::to_bytes(body, MAX_FORM).await.map_err(|_| Problem::of(Own::Api006))?;
+    /// Reads the body, of at most so many bytes.
+    pub async fn read(parts: &Parts, body: Body, most: usize) -> Result<Self> {
+        let body = axum::body::to_bytes(body, most).await.map_err(|_| Problem::of(Own::Api006))?;
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.to_ascii_lowercase();
         if kind.starts_with("multipart/form-data") {
             return Self::of_parts(parts, body).await;
         }
         if kind.starts_with("application/x-www-form-urlencoded") || (kind.is_empty() && body.is_empty()) {
-            return Ok(Self::of_text(&body));
+            let fields = Self::of_text(&body);
+            return if fields.0.len() > MOST_FIELDS { Err(Problem::of(Own::Api006)) } else { Ok(fields) };
         }
         Err(Problem::of(Own::Api002)
             .detail("A form is sent as application/x-www-form-urlencoded or multipart/form-data."))
     }
 
     fn of_text(body: &[u8]) -> Self {
-        let pairs =
-            url::form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), tidy(value.into_owned())));
+        let pairs = url::form_urlencoded::parse(body)
+            .take(MOST_FIELDS + 1)
+            .map(|(name, value)| (name.into_owned(), tidy(value.into_owned())));
         Self(Arc::new(pairs.collect()))
     }
 
@@ -56,6 +62,9 @@ impl Fields {
             let bytes = field.bytes().await.map_err(|error| unreadable(&error))?;
             let text =
                 String::from_utf8(bytes.to_vec()).map_err(|_| unreadable(&format!("{name} is not UTF-8 text")))?;
+            if pairs.len() == MOST_FIELDS {
+                return Err(Problem::of(Own::Api006));
+            }
             pairs.push((name, tidy(text)));
         }
         Ok(Self(Arc::new(pairs)))
@@ -174,7 +183,7 @@ mod tests {
     async fn read(kind: &str, body: &str) -> Result<Fields> {
         let request = Request::builder().header(CONTENT_TYPE, kind).body(Body::from(body.to_owned())).unwrap();
         let (parts, body) = request.into_parts();
-        Fields::read(&parts, body).await
+        Fields::read(&parts, body, MAX_FORM).await
     }
 
     #[tokio::test]
@@ -196,6 +205,8 @@ mod tests {
     async fn other_bodies_are_refused() {
         assert_eq!(read("application/json", "{}").await.err().unwrap().status().as_u16(), 415);
         assert_eq!(read("text/plain", "a=1").await.err().unwrap().status().as_u16(), 415);
+        let many = "a&".repeat(MOST_FIELDS + 1);
+        assert_eq!(read("application/x-www-form-urlencoded", &many).await.err().unwrap().status().as_u16(), 413);
         let large = "a".repeat(MAX_FORM + 1);
         assert_eq!(read("application/x-www-form-urlencoded", &large).await.err().unwrap().status().as_u16(), 413);
     }

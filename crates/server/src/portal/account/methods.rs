@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use latchkey_directory::access::LEAST_LEVEL;
 use latchkey_directory::credentials::{CredentialsView, SignInPolicyView};
 use latchkey_directory::tokens::Password;
 use latchkey_directory::values::SignInMethod;
@@ -67,10 +68,16 @@ async fn methods(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> 
     Ok(page::show(&MethodsPage { page: visit.page("account.methods"), have, may, ways }))
 }
 
-/// Refuses to add a way to sign in from a session that is too weak for the person's roles: whoever knows no more than an administrator's
-/// password must not turn it into the rest.
-pub(super) fn strong_enough(visit: &Visit) -> Result<()> {
-    if visit.withheld { Err(Problem::of(crate::code::Own::Signin006)) } else { Ok(()) }
+/// What has to come before the ways to sign in are changed, if anything has: whoever knows no more than a password must not turn it into the rest,
+/// nor take the rest away. A password alone opens a session only for somebody without an authenticator, so a passkey is what may be stronger.
+pub(super) async fn first(app: &App, visit: &Visit) -> Result<Option<Response>> {
+    if visit.withheld {
+        return Err(Problem::of(crate::code::Own::Signin006));
+    }
+    let have = app.directory.credentials(&visit.org, &visit.user_id).await?;
+    let is_weaker = !have.passkeys.is_empty() && visit.session.level < LEAST_LEVEL.number();
+    let to: String = url::form_urlencoded::byte_serialize(visit.at(HERE).as_bytes()).collect();
+    Ok(is_weaker.then(|| visit.go(&format!("/signin?to={to}&again=1"))))
 }
 
 #[derive(Template)]
@@ -100,7 +107,9 @@ async fn password(visit: Visit, State(app): State<Arc<App>>) -> Result<Response>
 }
 
 async fn set_password(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     match change(&app, &visit, &fields).await {
         Ok(()) => Ok(visit.go_saying(HERE, "password-set")),
         Err(problem) => {
@@ -134,6 +143,9 @@ async fn change(app: &App, visit: &Visit, fields: &Fields) -> Result<()> {
 }
 
 async fn remove_password(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     app.directory.remove_password(&visit.intent(), &visit.org, &visit.user_id).await?;
     Ok(visit.go_saying(HERE, "removed"))
 }
@@ -147,7 +159,9 @@ struct CodesPage {
 
 /// The codes are in this one answer and nowhere else: no address leads to them again.
 async fn new_codes(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     let made = app.directory.make_recovery_codes(&visit.intent(), &visit.org, &visit.user_id).await?;
     let codes = made.expose().map(str::to_owned).collect();
     Ok(page::show(&CodesPage { page: visit.page("account.codes"), codes }))

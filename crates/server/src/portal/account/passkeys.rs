@@ -12,7 +12,7 @@ use latchkey_directory::Timestamp;
 use latchkey_wire::seal::Context;
 use serde::{Deserialize, Serialize};
 
-use super::methods::{HERE, strong_enough};
+use super::methods::{HERE, first};
 use crate::app::App;
 use crate::code::Own;
 use crate::portal::doors::{Doors, Needs};
@@ -83,12 +83,16 @@ impl NewPage {
 }
 
 async fn new(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     Ok(page::show(&NewPage::of(&app, &visit, visit.page("account.new_passkey"), "").await?))
 }
 
 async fn add(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     let name = fields.text("name").unwrap_or_default();
     let added = async {
         let waiting = Waiting::open(fields.raw("waiting").unwrap_or_default(), &app, &visit);
@@ -114,6 +118,9 @@ async fn rename(
     Path((_org, id)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response> {
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     let name = fields.text("name").unwrap_or_default();
     app.directory.rename_passkey(&visit.intent(), &visit.org, &visit.user_id, &id, name).await?;
     Ok(visit.go_saying(HERE, "saved"))
@@ -124,6 +131,9 @@ async fn remove(
     State(app): State<Arc<App>>,
     Path((_org, id)): Path<(String, String)>,
 ) -> Result<Response> {
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     app.directory.remove_passkey(&visit.intent(), &visit.org, &visit.user_id, &id).await?;
     Ok(visit.go_saying(HERE, "removed"))
 }

@@ -14,7 +14,7 @@ use latchkey_directory::values::SignInMethod;
 use qrcode::{Color, QrCode};
 use zeroize::Zeroizing;
 
-use super::methods::{HERE, strong_enough};
+use super::methods::{HERE, first};
 use crate::app::App;
 use crate::code::Own;
 use crate::portal::doors::{Doors, Needs};
@@ -65,7 +65,9 @@ fn drawn(text: &str) -> Result<(usize, Zeroizing<String>)> {
 }
 
 async fn begin(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     let policy = app.directory.sign_in_policy(&visit.org).await?;
     if !policy.allows(SignInMethod::Totp) {
         return Err(Problem::of(Own::Api008)
@@ -97,7 +99,9 @@ async fn confirm(
     Path((_org, id)): Path<(String, String)>,
     fields: Fields,
 ) -> Result<Response> {
-    strong_enough(&visit)?;
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     let code = fields.text("code").unwrap_or_default();
     match app.directory.confirm_totp(&visit.intent(), &visit.org, &visit.user_id, &id, code).await {
         Ok(_) => Ok(visit.go_saying(HERE, "totp-added")),
@@ -116,6 +120,9 @@ async fn remove(
     State(app): State<Arc<App>>,
     Path((_org, id)): Path<(String, String)>,
 ) -> Result<Response> {
+    if let Some(first) = first(&app, &visit).await? {
+        return Ok(first);
+    }
     app.directory.remove_totp(&visit.intent(), &visit.org, &visit.user_id, &id).await?;
     Ok(visit.go_saying(HERE, "removed"))
 }

@@ -458,6 +458,15 @@ async fn people_add_and_remove_their_ways_to_sign_in() {
     let other = Browser::new(&world);
     other.get("/o/acme/signin").await;
     goes_to(&other.passkey(&mut authenticator).await, "/o/acme/");
+    // Now that there is a passkey, a session that began with no more than a password changes nothing before it is confirmed by more.
+    browser.get("/o/acme/account/sign-in").await;
+    let confirm = "/o/acme/signin?to=%2Fo%2Facme%2Faccount%2Fsign-in&again=1";
+    goes_to(&browser.send("/o/acme/account/password/remove", &[]).await, confirm);
+    assert!(directory.credentials(&org, &anna).await.unwrap().password_set_at.is_some(), "nothing was changed");
+    browser.get(confirm).await;
+    browser.step("password", "password", GOOD).await;
+    world.clock.advance(Duration::from_secs(60));
+    goes_to(&browser.step("totp", "code", &code_of(&world, &app)).await, "/o/acme/account/sign-in");
     // A new password signs everybody else out, and the one before is good no more.
     browser.get("/o/acme/account/password").await;
     let differ = [("password", "another lantern obeys quartz"), ("again", "another lantern obeys")];

@@ -25,7 +25,7 @@ use crate::problem::{Problem, Result};
 const LIMITS: &str = "/connector/tokens/{id}/limits";
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    let needs = Needs::Right(Scope::TokensWrite);
+    let needs = Needs::Fresh(Scope::TokensWrite);
     doors.page(needs, LIMITS, form).action(needs, LIMITS, change)
 }
 
