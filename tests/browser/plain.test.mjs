@@ -4,19 +4,15 @@ import assert from "node:assert/strict";
 
 import { visitor } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
-import { Cloud, service } from "./lib/programs.mjs";
+import { Cloud } from "./lib/programs.mjs";
 import { last, shared, test } from "./lib/runner.mjs";
 
 const scene = shared(async () => {
   const cloud = await Cloud.start();
-  await cloud.cli("org", "create", "acme", "--name", "Acme");
-  const wiki = await service();
-  return { cloud, wiki, page: await wiki.introduce(cloud, "wiki") };
+  const org = await cloud.cli("org", "create", "acme", "--name", "Acme");
+  return { cloud, org };
 });
-last(async () => {
-  const { cloud, wiki } = await scene();
-  await Promise.all([cloud.stop(), wiki.stop()]);
-});
+last(async () => (await scene()).cloud.stop());
 
 test("the front page says what this server is", async () => {
   const { cloud } = await scene();
@@ -52,13 +48,15 @@ test("under another name the page says where to go, and the link leads there", a
   await page.waitForURL(`${cloud.url}/docs/errors`);
 });
 
-test("somebody whom nothing can sign in is told so, with a reference that explains itself", async () => {
-  const { cloud, page: wanted } = await scene();
-  const { page } = await visitor(cloud, { services: [new URL(wanted).origin] });
-  await page.goto(wanted);
-  assert.equal(await page.title(), "You are not signed in");
-  const reference = await page.locator("dd code").innerText();
+test("a service's request that cannot be answered is refused with a reference that explains itself", async () => {
+  const { cloud, org } = await scene();
+  const { page } = await visitor(cloud);
+  const answer = await page.goto(`/o/${org.id}/saml/sso?SAMLRequest=bm9uc2Vuc2U%3D`);
+  assert.ok(answer.status() >= 400, `${answer.status()}`);
+  const text = await page.locator("main").innerText();
+  const reference = await page.locator(".ref code, dd code").last().innerText();
+  assert.match(text, /LK-/);
   const explained = await cloud.line("explain", reference);
-  assert.equal(explained.exit, 0, explained.err);
-  await look(page, "plain-not-signed-in");
+  assert.equal(explained.exit, 0, `${text}: ${explained.err}`);
+  await look(page, "plain-refused");
 });

@@ -51,6 +51,7 @@ export async function visitor(cloud, { theme = "light", width = WIDTHS.wide, scr
   const context = await (await theBrowser()).newContext({
     baseURL: cloud.url,
     colorScheme: theme,
+    reducedMotion: "reduce", // colours that are on their way to others have no contrast to judge
     viewport: { width, height: 800 },
     javaScriptEnabled: script,
     locale: "en-GB",

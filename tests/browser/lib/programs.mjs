@@ -125,21 +125,26 @@ export class Cloud {
   }
 }
 
-/// A device: the state of one connector.
+/// Sets the host name in a namespace of its own, and runs the rest there.
+const AS_HOST = ["--uts", "/bin/sh", "-c", 'printf %s "$1" >/proc/sys/kernel/hostname && shift && exec "$@"', "sh"];
+
+/// A device: the state of one connector. `host`: what the machine says it is called; only root can say otherwise than it is.
 export class Device {
-  constructor() {
+  constructor({ host } = {}) {
     this.folder = folder("device");
     this.state = join(this.folder, "state");
+    this.host = process.getuid() === 0 ? host : undefined;
   }
 
-  /// Runs the connector; the document it prints.
-  run(...args) {
-    return document(connector(), ["--json", "--state-dir", this.state, ...args], { cwd: this.folder });
+  #program(args) {
+    const line = [connector(), "--state-dir", this.state, ...args];
+    return this.host === undefined ? line : ["/usr/bin/unshare", ...AS_HOST, this.host, ...line];
   }
 
-  /// The same, whatever comes of it.
+  /// Runs the connector: `{exit, out, err}`.
   line(...args) {
-    return ended(connector(), ["--state-dir", this.state, ...args], { cwd: this.folder });
+    const [program, ...rest] = this.#program(args);
+    return ended(program, rest, { cwd: this.folder });
   }
 
   /// Runs what a page says to paste: a shell's words, in which `latchkey-connector` is the one under test, on this device's state.

@@ -56,20 +56,22 @@ export class Watch {
       this.pages.push(page);
     }
     const headers = await response.allHeaders();
-    // A page may be left before all of it was read; then there is nothing to weigh.
-    const body = await response.body().catch(() => Buffer.alloc(0));
-    if (page) page.bytes += body.length;
+    // A page may be left before all of it was read; then there is nothing to weigh or to read.
+    const body = await response.body().catch(() => null);
+    if (page) page.bytes += body?.length ?? 0;
     if (isPage && headers["content-type"]?.startsWith("text/html")) {
-      for (const fault of faultsOfPage(url, headers, body.toString())) this.#fault(response.url(), fault);
+      for (const fault of faultsOfPage(url, headers, body?.toString(), response.status())) this.#fault(response.url(), fault);
     }
   }
 }
 
 /// What is wrong with a page as it came: its headers, and what in it would wait for another answer before it is painted, or would be at
-/// home in a page that somebody tampered with.
-export function faultsOfPage(url, headers, html) {
+/// home in a page that somebody tampered with. Without `html` only the headers are judged.
+export function faultsOfPage(url, headers, html, status = 200) {
   const policy = headers["content-security-policy"] ?? "";
-  const personal = /^\/(o|setup|operator)(\/|$)/.test(url.pathname);
+  // What stands in quotes is a value, whatever it would like to be.
+  const markup = (html ?? '<html lang="en"><title>left too early</title>').replaceAll(/(\s(?:value|content|data-[a-z-]+|aria-[a-z]+|placeholder|href|action)=)"[^"]*"/g, '$1""');
+  const personal = /^\/(o|setup|operator)(\/|$)/.test(url.pathname) && (status < 400 || status === 403);
   const rules = [
     ["no Content-Security-Policy that begins with default-src 'none'", !policy.startsWith("default-src 'none'")],
     ["its policy allows what stands in the page", /unsafe-|\*/.test(policy)],
@@ -77,13 +79,13 @@ export function faultsOfPage(url, headers, html) {
     ["no Referrer-Policy", !headers["referrer-policy"]],
     ["no X-Content-Type-Options: nosniff", headers["x-content-type-options"] !== "nosniff"],
     ["may stay in a cache: no Cache-Control: no-store", personal && !/no-store/.test(headers["cache-control"] ?? "")],
-    ["a style sheet of its own has to come before it is painted", /<link\b[^>]*\brel=["']?stylesheet/i.test(html)],
-    ["a style sheet imports another", /@import/.test(html)],
-    ["a script holds it up", (html.match(/<script\b[^>]*\bsrc=[^>]*>/gi) ?? []).some((tag) => !/\b(defer|async|type=["']?module)\b/i.test(tag))],
-    ["a style attribute", /<[a-z][^>]*\sstyle=/i.test(html)],
-    ["an event handler in the markup", /<[a-z][^>]*\son[a-z]+=/i.test(html)],
-    ["no language", !/<html[^>]*\blang=/i.test(html)],
-    ["no title", !/<title>[^<]+<\/title>/i.test(html)],
+    ["a style sheet of its own has to come before it is painted", /<link\b[^>]*\brel=["']?stylesheet/i.test(markup)],
+    ["a style sheet imports another", /@import/.test(markup)],
+    ["a script holds it up", (markup.match(/<script\b[^>]*\bsrc=[^>]*>/gi) ?? []).some((tag) => !/\b(defer|async|type=["']?module)\b/i.test(tag))],
+    ["a style attribute", /<[a-z][^>]*\sstyle=/i.test(markup)],
+    ["an event handler in the markup", /<[a-z][^>]*\son[a-z]+=/i.test(markup)],
+    ["no language", !/<html[^>]*\blang=/i.test(markup)],
+    ["no title", !/<title>[^<]+<\/title>/i.test(markup)],
   ];
   return rules.filter(([, broken]) => broken).map(([words]) => words);
 }
