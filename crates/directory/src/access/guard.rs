@@ -10,7 +10,7 @@ use crate::id::OrgId;
 use crate::records::Group;
 use crate::scope::Org;
 use crate::store::Tx;
-use crate::values::{Access, Module, Scope};
+use crate::values::{Access, Module};
 use crate::{Error, Intent, Result};
 
 pub(super) const ASK: &str = "ask somebody who has the role owner, or the operator on the server";
@@ -42,15 +42,6 @@ pub fn may_change_user<T: Tx + ?Sized>(tx: &mut T, intent: &Intent, org: &OrgId,
 pub fn may_join<T: Tx + ?Sized>(tx: &mut T, intent: &Intent, org: &OrgId, groups: &[String]) -> Result<()> {
     if intent.may_give == super::MayGive::Everything {
         return Ok(());
-    }
-    if let super::MayGive::Only(own) = &intent.may_give
-        && !groups.is_empty()
-        && !own.may(Scope::GroupsWrite)
-    {
-        return Err(Error::Denied {
-            detail: "groups open services, and you may not change who is in them".to_owned(),
-            fix: ASK.to_owned(),
-        });
     }
     for group in groups {
         let held = held_by_group(tx, org, group)?;
