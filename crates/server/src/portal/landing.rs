@@ -12,7 +12,7 @@ use latchkey_directory::values::Scope;
 
 use super::doors::{Doors, Needs};
 use super::page::{self, Page};
-use super::visit::{Visit, cookie_name};
+use super::visit::{Visit, no_cookie};
 use crate::app::App;
 use crate::problem::Result;
 use crate::saml::jiff_time;
@@ -81,9 +81,6 @@ fn tile(app: &App, visit: &Visit, service: Service) -> Option<Tile> {
 async fn sign_out(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
     app.directory.end_browser_session(&visit.intent(), &visit.org, &visit.session.id, Some(&visit.user_id)).await?;
     let mut response = visit.go_saying("/signin", "signed-out");
-    let gone = format!("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", cookie_name(&visit.org));
-    if let Ok(cookie) = http::HeaderValue::from_str(&gone) {
-        response.headers_mut().append(http::header::SET_COOKIE, cookie);
-    }
+    response.headers_mut().append(http::header::SET_COOKIE, no_cookie(&visit.org));
     Ok(response)
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use latchkey_directory::access::{BrowserSessionView, KnownPerson, MayGive, Rights, SessionSecret};
@@ -20,6 +19,7 @@ use super::csrf::Of;
 use super::page::{self, Page};
 use super::text;
 use crate::app::App;
+use crate::net;
 use crate::problem::{Problem, Result};
 use crate::signin::visitor::{Visitor, set_cookie};
 
@@ -70,8 +70,7 @@ impl Passer {
     /// Where to sign in first, and to come back here; `again` for somebody who is signed in and has to confirm it.
     pub(super) fn sign_in(&self, again: bool) -> String {
         let slug = self.organization.as_ref().map_or("-", |organization| organization.slug.as_str());
-        let to: String = url::form_urlencoded::byte_serialize(self.path.as_bytes()).collect();
-        format!("/o/{slug}/signin?to={to}{}", if again { "&again=1" } else { "" })
+        sign_in(slug, &self.path, again)
     }
 
     /// The person whose session the browser has.
@@ -97,6 +96,12 @@ impl Passer {
     }
 }
 
+/// The address at which somebody signs in, or confirms to be signed in, and goes on to `to`.
+fn sign_in(slug: &str, to: &str, again: bool) -> String {
+    let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
+    format!("/o/{slug}/signin?to={to}{}", if again { "&again=1" } else { "" })
+}
+
 /// The name of an organization's session cookie.
 #[must_use]
 pub fn cookie_name(org: &OrgId) -> String {
@@ -113,19 +118,17 @@ pub fn cookie(org: &OrgId, secret: &SessionSecret) -> HeaderValue {
     value
 }
 
-/// The one session cookie of this organization. Two of them are none.
+/// The cookie for the answer that ends the session.
+#[must_use]
+pub fn no_cookie(org: &OrgId) -> HeaderValue {
+    let text = format!("{}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0", cookie_name(org));
+    HeaderValue::from_str(&text).expect("an id is ASCII")
+}
+
+/// The session cookie of this organization, if its value can be one.
 #[must_use]
 pub fn session_cookie(headers: &HeaderMap, org: &OrgId) -> Option<String> {
-    let name = cookie_name(org);
-    let mut found = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(found, _)| *found == name)
-        .map(|(_, value)| value);
-    let (Some(value), None) = (found.next(), found.next()) else { return None };
+    let value = net::cookie(headers, &cookie_name(org))?;
     let fits = value.len() <= 128 && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     fits.then(|| value.to_owned())
 }
@@ -212,6 +215,12 @@ impl Visit {
         let joint = if path.contains('?') { '&' } else { '?' };
         self.go(&format!("{path}{joint}said={said}"))
     }
+
+    /// To confirm first that it is really this person, and then to another page of this organization.
+    #[must_use]
+    pub fn confirm(&self, then: &str) -> Response {
+        Redirect::to(&sign_in(&self.organization.slug, &self.at(then), true)).into_response()
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visit {
@@ -232,6 +241,8 @@ impl<S: Sync> FromRequestParts<S> for Passer {
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
 
     #[test]

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode};
 use latchkey_directory::access::{SETUP_SESSION_LIFETIME, SetupSession};
 use latchkey_directory::{Error, Intent, OrgId};
 
 use crate::app::App;
 use crate::code::Own;
+use crate::net::cookie;
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Passer;
 use crate::problem::{Problem, Result};
@@ -64,14 +65,6 @@ fn address(passer: &Passer) -> Option<String> {
     passer.address.map(|address| address.to_canonical().to_string())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok()).flat_map(|h| h.split(';'));
-    let mut found =
-        pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == NAME).map(|(_, value)| value);
-    let (Some(value), None) = (found.next(), found.next()) else { return None };
-    Some(value.to_owned())
-}
-
 /// A set-up under way, read for this request, with whoever goes on with it.
 pub(super) struct Under {
     pub(super) setup: SetupSession,
@@ -109,8 +102,8 @@ impl FromRequestParts<Arc<App>> for Under {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> std::result::Result<Self, Response> {
         let passer =
             Passer::from_request_parts(parts, app).await.map_err(axum::response::IntoResponse::into_response)?;
-        let found = match cookie(&parts.headers) {
-            Some(cookie) => app.directory.setup_session(&cookie).await,
+        let found = match cookie(&parts.headers, NAME) {
+            Some(cookie) => app.directory.setup_session(cookie).await,
             None => Ok(None),
         };
         let setup = match found {

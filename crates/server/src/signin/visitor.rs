@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use latchkey_saml::post_form::PostForm;
@@ -18,6 +18,7 @@ use latchkey_wire::code::AnyCode;
 use super::page;
 use crate::app::App;
 use crate::code::Code;
+use crate::net::cookie;
 use crate::net::limits::Admitted;
 use crate::problem::Problem;
 use crate::serve::host::ClientAddr;
@@ -49,17 +50,9 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-/// The one binding cookie. Two of them are none: a cookie set by somebody else on the same host name must not count.
+/// The binding cookie, if its value can be one.
 fn binding_cookie(headers: &HeaderMap) -> Option<String> {
-    let mut found = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == BINDING_COOKIE)
-        .map(|(_, value)| value);
-    let (Some(value), None) = (found.next(), found.next()) else { return None };
+    let value = cookie(headers, BINDING_COOKIE)?;
     let fits = value.len() == COOKIE_LENGTH && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
     fits.then(|| value.to_owned())
 }
@@ -129,6 +122,8 @@ pub(super) fn private(mut response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
 
     fn cookie(headers: &[&str]) -> Option<String> {

@@ -76,8 +76,7 @@ pub(super) async fn first(app: &App, visit: &Visit) -> Result<Option<Response>> 
     }
     let have = app.directory.credentials(&visit.org, &visit.user_id).await?;
     let is_weaker = !have.passkeys.is_empty() && visit.session.level < LEAST_LEVEL.number();
-    let to: String = url::form_urlencoded::byte_serialize(visit.at(HERE).as_bytes()).collect();
-    Ok(is_weaker.then(|| visit.go(&format!("/signin?to={to}&again=1"))))
+    Ok(is_weaker.then(|| visit.confirm(HERE)))
 }
 
 #[derive(Template)]

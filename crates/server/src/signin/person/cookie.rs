@@ -2,28 +2,20 @@
 //!
 //! Owns its name and attributes. It opens nothing.
 
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use latchkey_directory::credentials::BrowserSecret;
+
+use crate::net::cookie;
 
 const NAME: &str = "__Host-lk-k";
 
 /// 400 days, the longest that browsers keep.
 const MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
-/// What the browser shows. Two of them are none.
+/// What the browser shows.
 #[must_use]
 pub(super) fn shown(headers: &HeaderMap) -> Option<BrowserSecret> {
-    let mut found = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|header| header.to_str().ok())
-        .flat_map(|header| header.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == NAME)
-        .map(|(_, value)| value);
-    let (Some(value), None) = (found.next(), found.next()) else { return None };
-    BrowserSecret::read(value)
+    BrowserSecret::read(cookie(headers, NAME)?)
 }
 
 /// The cookie for the answer that signs somebody in.
