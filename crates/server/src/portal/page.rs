@@ -24,6 +24,15 @@ use super::visit::Visit;
 use crate::exit::FieldError;
 use crate::problem::Problem;
 
+/// What stands in place of a name, an address or a number that is not to be seen.
+pub const MASK: &str = "•••";
+
+/// A name, or what stands in its place.
+#[must_use]
+pub fn masked(name: String, hide: bool) -> String {
+    if hide { MASK.to_owned() } else { name }
+}
+
 /// Whose page it is.
 #[derive(Debug, Clone)]
 pub struct Who {
@@ -133,6 +142,12 @@ impl Page {
         }
         self.fill(&problem);
         Ok(self)
+    }
+
+    /// The status to show it with: another one if what was sent was not accepted.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        if self.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
     }
 
     fn fill(&mut self, problem: &Problem) {

@@ -32,7 +32,7 @@ struct OrganizationPage {
 
 fn show(app: &App, under: &Under, page: Page, fields: &Fields) -> Response {
     let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let shown = OrganizationPage {
         page,
         called: text("name"),

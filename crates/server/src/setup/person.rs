@@ -8,7 +8,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use http::StatusCode;
 use http::header::SET_COOKIE;
 use latchkey_directory::access::{NewBrowserSession, SessionSecret, begin_browser_session, finish_setup};
 use latchkey_directory::tokens::Password;
@@ -95,7 +94,7 @@ pub(super) async fn form(app: &Arc<App>, under: &Under, page: Page, fields: &Fie
         None => None,
     };
     let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
-    let status = if page.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = page.status();
     let no_passkey = no_passkey(app);
     let shown = PersonPage {
         by_password: fields.text("method") == Some("password") || no_passkey.is_some(),
@@ -162,7 +161,7 @@ async fn by_password(app: &Arc<App>, under: &Under, fields: &Fields) -> Result<R
 
 async fn code_page(app: &App, under: &Under, page: Page, org: &OrgId, who: &str, totp: &str) -> Result<Response> {
     let pending = app.directory.pending_totp(org, who, totp).await?;
-    let status = if page.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = page.status();
     let shown =
         CodePage { page, user: who.to_owned(), totp: totp.to_owned(), secret: pending.text(), address: pending.uri()? };
     Ok(under.passer.bound(page::show_as(status, &shown)))

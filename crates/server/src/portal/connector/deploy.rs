@@ -9,7 +9,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::tokens::{Password, TokenView};
 use latchkey_directory::values::{Scope, TokenState};
@@ -141,7 +140,7 @@ async fn show(app: &Arc<App>, visit: &Visit, page: Page, fields: &Fields) -> Res
     let kind = fields.text("kind").filter(|kind| KINDS.contains(kind)).unwrap_or("shell").to_owned();
     let id = token.as_ref().map_or_else(|| "ID".to_owned(), |token| token.id.to_string());
     let (cli, api) = same(visit, &id, if domain.is_empty() { "DOMAIN" } else { &domain }, &kind);
-    let status = if page.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = page.status();
     // A token without a sealed copy can only be pasted.
     let sealed = token.as_ref().is_none_or(|token| token.sealed_copy);
     let from = fields.text("from").unwrap_or(if sealed { "password" } else { "paste" }).to_owned();

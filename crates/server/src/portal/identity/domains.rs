@@ -11,7 +11,6 @@ use http::StatusCode;
 use latchkey_directory::domains::DomainView;
 use latchkey_directory::values::{DomainState, Scope};
 
-use super::status_of;
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::{Asked, Fields};
@@ -74,7 +73,7 @@ async fn form(visit: Visit) -> Result<Response> {
 }
 
 fn show_form(visit: &Visit, page: Page, typed: String) -> Response {
-    let status = status_of(&page);
+    let status = page.status();
     let cli = "latchkey domain add corp.example".to_owned();
     let api = format!("POST /api/v1{}/domains\n{{\"name\":\"corp.example\"}}", visit.at(""));
     page::show_as(status, &FormPage { page, typed, cli, api })
@@ -111,7 +110,7 @@ async fn show(
 }
 
 fn show_one(app: &App, visit: &Visit, page: Page, domain: DomainView) -> Response {
-    let status = status_of(&page);
+    let status = page.status();
     let (name, base) = (&domain.name, visit.at(""));
     let one = DomainPage {
         unverifiable: app.domain_check.cannot_verify(name),

@@ -14,7 +14,6 @@ use latchkey_directory::intent::{Condition, version};
 use latchkey_directory::values::{Module, Scope};
 use latchkey_directory::{Intent, Timestamp};
 
-use super::status_of;
 use super::users::{Row, hides};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
@@ -113,7 +112,7 @@ impl FormPage {
     }
 
     fn show(self) -> Response {
-        page::show_as(status_of(&self.page), &self)
+        page::show_as(self.page.status(), &self)
     }
 }
 
@@ -174,7 +173,7 @@ async fn show_group(
     };
     let path = visit.at(&format!("{LIST}/{}", group.id));
     Ok(page::show_as(
-        status_of(&page),
+        page.status(),
         &GroupPage {
             page,
             members: found.items.into_iter().map(|user| Row::of(user, hide)).collect(),

@@ -128,7 +128,7 @@ impl FormPage {
 }
 
 fn show(visit: &Visit, page: Page, chosen: String) -> Response {
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let api = format!("POST /api/v1{}/keys\n{{\"use\":\"assertion\",\"algorithm\":\"rsa-sha256\"}}", visit.at(""));
     page::show_as(status, &FormPage { page, kinds: KINDS, chosen, api })
 }

@@ -33,16 +33,3 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let doors = audit::doors(doors);
     settings::doors(doors)
 }
-
-/// What stands in place of a name that is not to be seen.
-const MASK: &str = "•••";
-
-/// A name, or what stands in its place.
-fn masked(name: String, hide: bool) -> String {
-    if hide { MASK.to_owned() } else { name }
-}
-
-/// The status of a page with a form: another one if the form was not accepted.
-fn status_of(page: &super::page::Page) -> http::StatusCode {
-    if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK }
-}

@@ -16,7 +16,6 @@ use latchkey_directory::tokens::Standing;
 use latchkey_directory::values::{DomainState, Scope};
 use latchkey_wire::Code as Wire;
 
-use super::status_of;
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Fields;
@@ -201,7 +200,7 @@ async fn show_form(app: &App, visit: &Visit, page: Page, chosen: Chosen) -> Resu
     let domains: Vec<Choice> = domains.collect();
     let policy = app.directory.policy(&visit.org).await?;
     let (cli, api) = same(visit, &policy);
-    let status = status_of(&page);
+    let status = page.status();
     Ok(page::show_as(status, &FormPage { page, chosen, domains, cli, api }))
 }
 

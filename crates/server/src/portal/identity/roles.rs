@@ -15,11 +15,10 @@ use latchkey_directory::page::PageRequest;
 use latchkey_directory::values::{Access, HolderKind, Module, Scope};
 
 use super::users::hides;
-use super::{masked, status_of};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::{Asked, Fields};
-use crate::portal::page::{self, Page};
+use crate::portal::page::{self, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::Result;
 
@@ -198,7 +197,7 @@ impl FormPage {
     }
 
     fn show(self) -> Response {
-        page::show_as(status_of(&self.page), &self)
+        page::show_as(self.page.status(), &self)
     }
 }
 
@@ -328,7 +327,7 @@ async fn show_holders(
         ),
         role,
     };
-    Ok(page::show_as(status_of(&one.page), &one))
+    Ok(page::show_as(one.page.status(), &one))
 }
 
 async fn change_holders(

@@ -14,7 +14,7 @@ use latchkey_directory::{Error, OrgId};
 
 use super::super::doors::{Doors, Needs};
 use super::super::fields::{Asked, Fields};
-use super::super::page::{self, Page};
+use super::super::page::{self, MASK, Page};
 use super::super::visit::Visit;
 use crate::app::App;
 use crate::problem::Result;
@@ -23,9 +23,6 @@ use crate::problem::Result;
 const LIST: &str = "/admin/sessions";
 /// Where the sessions here are.
 const BROWSERS: &str = "/admin/sessions/browsers";
-
-/// What stands in place of what is not to be seen.
-const MASK: &str = "•••";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let (read, write) = (Needs::Right(Scope::SessionsRead), Needs::Right(Scope::SessionsWrite));

@@ -13,7 +13,6 @@ use latchkey_directory::orgs::{OrganizationPatch, OrganizationView};
 use latchkey_directory::values::Scope;
 use latchkey_wire::Code as Wire;
 
-use super::status_of;
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Fields;
@@ -161,7 +160,7 @@ fn show_form(visit: &Visit, page: Page, organization: OrganizationView, typed: T
         api: format!("PATCH /api/v1{}\n{{\"certificate_lifetime_s\":259200,\"devices_per_user\":4}}", visit.at("")),
         organization,
     };
-    page::show_as(status_of(&one.page), &one)
+    page::show_as(one.page.status(), &one)
 }
 
 async fn change(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {

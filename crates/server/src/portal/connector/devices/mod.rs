@@ -16,13 +16,11 @@ use latchkey_directory::values::Module;
 
 use super::super::doors::Doors;
 use super::super::fields::Fields;
+use super::super::page::MASK;
 use super::super::visit::Visit;
 
 /// Where the list is.
 const LIST: &str = "/connector/devices";
-
-/// What stands for a name that somebody may not see.
-const MASK: &str = "•••";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     act::doors(bulk::doors(one::doors(list::doors(doors))))

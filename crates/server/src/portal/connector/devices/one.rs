@@ -13,10 +13,10 @@ use latchkey_directory::values::Scope;
 use latchkey_wire::{BindingState, Code as Wire, DeviceState};
 
 use super::super::super::doors::{Doors, Needs};
-use super::super::super::page::{self, Page};
+use super::super::super::page::{self, MASK, Page};
 use super::super::super::text;
 use super::super::super::visit::Visit;
-use super::{LIST, MASK, binding_seen_by, is_masked, name_of, seen_by};
+use super::{LIST, binding_seen_by, is_masked, name_of, seen_by};
 use crate::app::App;
 use crate::problem::Result;
 

@@ -145,7 +145,7 @@ async fn show(app: &Arc<App>, visit: &Visit, page: Page, typed: Typed, fields: &
         "POST /api/v1{}/device-tokens\n{{\"description\":\"Laptops, Berlin\",\"domains\":[\"{first}\"],\"expires_at\":\"…\",\"max_uses\":1000,\"password\":\"…\"}}",
         visit.at("")
     );
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     Ok(page::show_as(
         status,
         &FormPage {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::Timestamp;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::patch::Patch;
@@ -82,7 +81,7 @@ async fn show(app: &Arc<App>, visit: &Visit, page: Page, token: TokenView, sent:
     let groups = chosen("jit_groups", token.jit_groups.clone());
     let domains = app.directory.domains(&visit.org, most(1000)).await?.items;
     let all = app.directory.groups(&visit.org, None, most(200)).await?.items;
-    let status = if page.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = page.status();
     let id = &token.id;
     Ok(page::show_as(
         status,

@@ -82,7 +82,7 @@ async fn show(
     let seen = |mut one: Use| {
         if hidden {
             let names = [&mut one.login_name, &mut one.host, &mut one.serial, &mut one.address];
-            names.into_iter().flatten().for_each(|name| "•••".clone_into(name));
+            names.into_iter().flatten().for_each(|name| page::MASK.clone_into(name));
         }
         one
     };

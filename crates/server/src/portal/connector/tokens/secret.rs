@@ -7,7 +7,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::tokens::{Password, RotateOrder, TokenView};
 use latchkey_directory::values::Scope;
 use latchkey_wire::Code as Wire;
@@ -54,10 +53,6 @@ struct RevealPage {
     api: String,
 }
 
-fn status(page: &Page) -> StatusCode {
-    if page.failed.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
-}
-
 fn show_rotate(visit: &Visit, page: Page, token: TokenView, overlap: &str, no_copy: bool) -> Response {
     let id = &token.id;
     let shown = RotatePage {
@@ -72,7 +67,7 @@ fn show_rotate(visit: &Visit, page: Page, token: TokenView, overlap: &str, no_co
         page,
         token,
     };
-    page::show_as(status(&shown.page), &shown)
+    page::show_as(shown.page.status(), &shown)
 }
 
 async fn ask_rotate(
@@ -143,7 +138,7 @@ fn show_reveal(visit: &Visit, page: Page, token: TokenView) -> Response {
         page,
         token,
     };
-    page::show_as(status(&shown.page), &shown)
+    page::show_as(shown.page.status(), &shown)
 }
 
 async fn ask_reveal(

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::super::doors::{Doors, Needs};
 use super::super::fields::Asked;
-use super::super::page::{self, Page};
+use super::super::page::{self, MASK, Page};
 use super::super::visit::Visit;
 use crate::app::App;
 use crate::explained::{self, Explanation};
@@ -26,9 +26,6 @@ use crate::problem::{Problem, Result};
 
 /// Where the search is.
 const LIST: &str = "/admin/audit";
-
-/// What stands in place of what is not to be seen.
-const MASK: &str = "•••";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let read = Needs::Right(Scope::AuditRead);
@@ -157,7 +154,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
     let (path, text) = (visit.at(LIST), |name: &str| asked.text(name).unwrap_or_default().to_owned());
     let query = asked.with_after("", None);
     let joint = if query.is_empty() { '?' } else { '&' };
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let (items, next) = found.map(|found| (found.items, found.next)).unwrap_or_default();
     Ok(page::show_as(
         status,

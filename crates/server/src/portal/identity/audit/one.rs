@@ -14,9 +14,9 @@ use latchkey_directory::values::{Module, Scope};
 use serde_json::{Map, Value};
 
 use super::super::super::doors::{Doors, Needs};
-use super::super::super::page::{self, Page};
+use super::super::super::page::{self, MASK, Page};
 use super::super::super::visit::Visit;
-use super::{Event, MASK};
+use super::Event;
 use crate::app::App;
 use crate::code::Code;
 use crate::explained::{self, Explanation};

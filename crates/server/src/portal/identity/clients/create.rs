@@ -35,7 +35,7 @@ struct FormPage {
 }
 
 fn show(visit: &Visit, page: Page, fields: &Fields) -> Response {
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let form = FormPage {
         page,
         called: fields.text("name").unwrap_or_default().to_owned(),

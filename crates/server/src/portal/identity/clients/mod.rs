@@ -105,7 +105,7 @@ struct OnePage {
 }
 
 fn show(app: &App, visit: &Visit, page: Page, client: ClientView, called: String, chosen: &[String]) -> Response {
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let shown = OnePage {
         page,
         called,
@@ -159,7 +159,7 @@ fn confirm(visit: &Visit, page: Page, client: ClientView, action: &'static str) 
         "delete" => format!("DELETE /api/v1{}/api-clients/{}", visit.at(""), client.id),
         _ => format!("POST /api/v1{}/api-clients/{}/{action}", visit.at(""), client.id),
     };
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let cli = format!("latchkey api-client {action} {}", client.id);
     page::show_as(status, &ConfirmPage { page, client, action, cli, api: call })
 }

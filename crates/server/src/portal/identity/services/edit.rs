@@ -225,7 +225,7 @@ struct FormPage {
 }
 
 fn show(visit: &Visit, page: Page, service: Option<ServiceView>, typed: Typed, everyone: bool) -> Response {
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let base = visit.at("");
     let (cli, api) = match &service {
         None => (

@@ -80,7 +80,7 @@ fn whom(entitled: &str, masked: bool) -> String {
     match entitled.split_once(':') {
         None => text::t("services.everyone").into_owned(),
         Some(("group", name)) => text::tt("services.of_group", &[name]),
-        Some((_, name)) => text::tt("services.of_user", &[if masked { "•••" } else { name }]),
+        Some((_, name)) => text::tt("services.of_user", &[if masked { page::MASK } else { name }]),
     }
 }
 
@@ -195,7 +195,7 @@ async fn show(
     let entitled = app.directory.service_entitlements(&visit.org, &service.id).await?;
     let entitled = entitled.into_iter().map(|line| entitlement(line, masked)).collect();
     let metadata = known.as_ref().ok().map(|known| &known.metadata);
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let answer = OnePage {
         page,
         certificates: metadata.map(|metadata| certificates(metadata, now)).unwrap_or_default(),

@@ -73,7 +73,7 @@ async fn show(app: &Arc<App>, visit: &Visit, page: Page, id: &str) -> Result<Res
             Err(why) => unreadable = Some(why.to_string()),
         }
     }
-    let status = if page.failed.is_some() { http::StatusCode::UNPROCESSABLE_ENTITY } else { http::StatusCode::OK };
+    let status = page.status();
     let hash = view.metadata_pending_sha256.clone();
     Ok(page::show_as(
         status,

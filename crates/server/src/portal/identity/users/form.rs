@@ -14,7 +14,6 @@ use latchkey_directory::patch::Patch;
 use latchkey_directory::users::{NewUser, UserPatch, UserView};
 use latchkey_directory::values::Scope;
 
-use super::super::status_of;
 use super::{LIST, hides};
 use crate::app::App;
 use crate::code::Own;
@@ -132,7 +131,7 @@ async fn show(app: &App, visit: &Visit, page: Page, typed: Typed, user: Option<(
             ),
         ),
     };
-    Ok(page::show_as(status_of(&page), &FormPage { page, typed, user, ticked, lines, may_join, cli, api }))
+    Ok(page::show_as(page.status(), &FormPage { page, typed, user, ticked, lines, may_join, cli, api }))
 }
 
 async fn new(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {

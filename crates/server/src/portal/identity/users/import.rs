@@ -11,7 +11,6 @@ use latchkey_directory::users::Imported;
 use latchkey_directory::values::Scope;
 use latchkey_wire::Code as Wire;
 
-use super::super::status_of;
 use super::{LIST, hides};
 use crate::app::App;
 use crate::code::Own;
@@ -61,7 +60,7 @@ async fn form(visit: Visit) -> Result<Response> {
 
 fn show(visit: &Visit, page: Page, text: String) -> Response {
     let (cli, api) = same(visit);
-    page::show_as(status_of(&page), &FormPage { page, text, cli, api })
+    page::show_as(page.status(), &FormPage { page, text, cli, api })
 }
 
 async fn import(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {

@@ -18,12 +18,11 @@ use latchkey_directory::access::Rights;
 use latchkey_directory::users::{UserFilter, UserView};
 use latchkey_directory::values::{Module, Scope, UserSource, UserStatus};
 
-use super::masked;
 use crate::app::App;
 use crate::code::Own;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Asked;
-use crate::portal::page::{self, Page};
+use crate::portal::page::{self, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
 use crate::{export, users_csv};

@@ -16,12 +16,11 @@ use latchkey_directory::sessions::{SessionFilter, SessionView};
 use latchkey_directory::users::UserView;
 use latchkey_directory::values::{HolderKind, Module, Scope, UserStatus};
 
-use super::super::{MASK, masked, status_of};
 use super::{LIST, hides};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Fields;
-use crate::portal::page::{self, Page};
+use crate::portal::page::{self, MASK, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::Result;
 
@@ -192,7 +191,7 @@ async fn show_roles(app: &App, visit: &Visit, page: Page, which: &str) -> Result
     let has = |role: &RoleView| held.iter().any(|one| one.kind == HolderKind::User && one.role_id == role.id);
     let login = masked(user.login_name, hides(&visit.rights));
     Ok(page::show_as(
-        status_of(&page),
+        page.status(),
         &RolesPage {
             page,
             roles: all.into_iter().filter(|role| !has(role)).collect(),

@@ -10,12 +10,11 @@ use axum::response::Response;
 use latchkey_directory::sessions::SessionFilter;
 use latchkey_directory::values::Scope;
 
-use super::super::masked;
 use super::{LIST, hides};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Fields;
-use crate::portal::page::{self, Page};
+use crate::portal::page::{self, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::Result;
 
