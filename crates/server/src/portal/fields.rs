@@ -111,6 +111,17 @@ impl Fields {
     }
 }
 
+/// Where a page of a list leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging {
+    /// Whether this is the first page.
+    pub first: bool,
+    /// The address of the first.
+    pub newest: String,
+    /// The address of the next, if there is one.
+    pub older: Option<String>,
+}
+
 /// What the address asked for: the pairs of its query, read as a form's fields are.
 #[derive(Clone, Default)]
 pub struct Asked(Fields);
@@ -152,6 +163,16 @@ impl Asked {
         }
         let query = query.finish();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// Where this page of the list at `path` leads, when the next one begins at `next`.
+    #[must_use]
+    pub fn paging(&self, path: &str, next: Option<&Cursor>) -> Paging {
+        Paging {
+            first: self.text("after").is_none(),
+            newest: self.with_after(path, None),
+            older: next.map(|next| self.with_after(path, Some(next))),
+        }
     }
 
     /// The values under a name that mean something; others are left out.

@@ -13,7 +13,7 @@ use latchkey_directory::values::{DomainState, Scope};
 
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
-use crate::portal::fields::{Asked, Fields};
+use crate::portal::fields::{Asked, Fields, Paging};
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
@@ -39,9 +39,7 @@ struct ListPage {
     page: Page,
     domains: Vec<DomainView>,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     api: String,
 }
 
@@ -52,9 +50,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         page: visit.page("domains.title"),
         domains: found.items,
         may_write: visit.rights.may(Scope::DomainsWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         api: format!("GET /api/v1{}/domains", visit.at("")),
     }))
 }

@@ -17,7 +17,7 @@ use latchkey_directory::{Intent, Timestamp};
 use super::users::{Row, hides};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
-use crate::portal::fields::{Asked, Fields};
+use crate::portal::fields::{Asked, Fields, Paging};
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
@@ -47,9 +47,7 @@ struct ListPage {
     groups: Vec<GroupView>,
     q: String,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     api: String,
 }
 
@@ -62,9 +60,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         groups: found.items,
         q: text.unwrap_or_default(),
         may_write: visit.rights.may(Scope::GroupsWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         api: format!("GET /api/v1{}/groups", visit.at("")),
     }))
 }
@@ -143,9 +139,7 @@ struct GroupPage {
     roles: Vec<AssignmentView>,
     member: String,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -180,9 +174,7 @@ async fn show_group(
             roles,
             member,
             may_write: rights.may(Scope::GroupsWrite),
-            first: asked.text("after").is_none(),
-            newest: asked.with_after(&path, None),
-            older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+            paging: asked.paging(&path, found.next.as_ref()),
             cli: format!(
                 "latchkey group set {} --join anna@corp.example\nlatchkey group set {} --leave anna@corp.example",
                 group.id, group.id

@@ -11,13 +11,13 @@ use axum::response::Response;
 use latchkey_directory::Intent;
 use latchkey_directory::access::{AssignmentView, Holder, NewRole, RolePatch, RoleView};
 use latchkey_directory::intent::{Condition, version};
-use latchkey_directory::page::PageRequest;
+use latchkey_directory::page::{Cursor, PageRequest};
 use latchkey_directory::values::{Access, HolderKind, Module, Scope};
 
 use super::users::hides;
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
-use crate::portal::fields::{Asked, Fields};
+use crate::portal::fields::{Asked, Fields, Paging};
 use crate::portal::page::{self, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::Result;
@@ -53,9 +53,7 @@ struct ListPage {
     page: Page,
     roles: Vec<RoleView>,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     api: String,
 }
 
@@ -66,9 +64,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         page: visit.page("roles.title"),
         roles: found.items,
         may_write: visit.rights.may(Scope::RolesWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         api: format!("GET /api/v1{}/roles", visit.at("")),
     }))
 }
@@ -84,7 +80,7 @@ async fn who_has(
     visit: &Visit,
     role: &RoleView,
     request: PageRequest,
-) -> Result<(Vec<Has>, Option<String>)> {
+) -> Result<(Vec<Has>, Option<Cursor>)> {
     let found = app.directory.role_assignments(&visit.org, &role.id, request).await?;
     let hide = hides(&visit.rights) || visit.rights.is_masked(Module::Roles);
     let has = found.items.into_iter().map(|mut assignment| {
@@ -92,7 +88,7 @@ async fn who_has(
         assignment.name = masked(assignment.name, hide && is_user);
         Has { assignment, is_user }
     });
-    Ok((has.collect(), found.next.map(|next| next.to_string())))
+    Ok((has.collect(), found.next))
 }
 
 #[derive(Template)]
@@ -103,8 +99,7 @@ struct RolePage {
     has: Vec<Has>,
     role: RoleView,
     may_write: bool,
-    first: bool,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -118,8 +113,7 @@ async fn show(visit: Visit, State(app): State<Arc<App>>, Path((_org, which)): Wh
         opens: opens(&role),
         has,
         may_write: visit.rights.may(Scope::RolesWrite),
-        first: asked.text("after").is_none(),
-        older: next.map(|next| format!("{path}?after={next}")),
+        paging: asked.paging(&path, next.as_ref()),
         cli: format!("latchkey role show {}", role.id),
         api: format!("GET /api/v1{}/roles/{}", visit.at(""), role.id),
         role,
@@ -282,8 +276,7 @@ struct HoldersPage {
     has: Vec<Has>,
     kind: String,
     typed: String,
-    first: bool,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -314,8 +307,7 @@ async fn show_holders(
         has,
         kind,
         typed,
-        first: asked.text("after").is_none(),
-        older: next.map(|next| format!("{path}?after={next}")),
+        paging: asked.paging(&path, next.as_ref()),
         cli: format!(
             "latchkey role give {} --user anna@corp.example\nlatchkey role take {} --user anna@corp.example",
             role.id, role.id

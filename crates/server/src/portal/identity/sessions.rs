@@ -13,7 +13,7 @@ use latchkey_directory::values::{Module, Scope};
 use latchkey_directory::{Error, OrgId};
 
 use super::super::doors::{Doors, Needs};
-use super::super::fields::{Asked, Fields};
+use super::super::fields::{Asked, Fields, Paging};
 use super::super::page::{self, MASK, Page};
 use super::super::visit::Visit;
 use crate::app::App;
@@ -51,9 +51,7 @@ struct ListPage {
     /// What is asked for, for the page that ends all of it.
     query: String,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -84,9 +82,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         filtered,
         query: asked.with_after("", None),
         may_write: visit.rights.may(Scope::SessionsWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         cli: "latchkey session list --user anna@acme.example\nlatchkey session end ID".to_owned(),
         api: format!("GET /api/v1{0}/sessions?user=anna@acme.example\nDELETE /api/v1{0}/sessions/ID", visit.at("")),
     }))
@@ -108,9 +104,7 @@ struct BrowsersPage {
     user: String,
     unknown: bool,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -142,9 +136,7 @@ async fn browsers(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Re
         unknown: of.as_deref() == Some(""),
         user,
         may_write: visit.rights.may(Scope::SessionsWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         cli: "latchkey session end --user anna@acme.example".to_owned(),
         api: format!("POST /api/v1{}/sessions/end\n{{\"filter\":{{\"user\":[\"anna@acme.example\"]}}}}", visit.at("")),
     }))

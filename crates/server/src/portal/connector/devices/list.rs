@@ -10,7 +10,7 @@ use latchkey_directory::values::Scope;
 use latchkey_wire::{DeviceState, Platform};
 
 use super::super::super::doors::{Doors, Needs};
-use super::super::super::fields::Asked;
+use super::super::super::fields::{Asked, Paging};
 use super::super::super::page::{self, Page};
 use super::super::super::visit::Visit;
 use super::{LIST, SILENT, asked_for, filter, is_masked, masked, name_of, query, seen_by};
@@ -35,10 +35,8 @@ struct ListPage {
     masked: bool,
     may_write: bool,
     may_deploy: bool,
-    first: bool,
+    paging: Paging,
     export: String,
-    newest: String,
-    older: Option<String>,
     cli: String,
     api: String,
 }
@@ -57,9 +55,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         masked: is_masked(&visit),
         may_write: visit.rights.may(Scope::DevicesWrite),
         may_deploy: visit.rights.may(Scope::TokensWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         export: with(&format!("{path}/export"), &query),
         cli: format!("latchkey device list{flags}"),
         api: with(&format!("GET /api/v1{}/devices", visit.at("")), &api_query(&fields, &wanted)),

@@ -17,7 +17,7 @@ use latchkey_directory::tokens::TokenView;
 use latchkey_directory::values::Scope;
 
 use super::super::doors::{Doors, Needs};
-use super::super::fields::Asked;
+use super::super::fields::{Asked, Paging};
 use super::super::page::{self, Page};
 use super::super::visit::Visit;
 use crate::app::App;
@@ -43,9 +43,7 @@ struct ListPage {
     filtered: bool,
     chosen: Vec<String>,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
 }
 
 /// The states that can be asked for, as they are written.
@@ -61,9 +59,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         filtered: !chosen.is_empty(),
         chosen,
         may_write: visit.rights.may(Scope::TokensWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
     }))
 }
 

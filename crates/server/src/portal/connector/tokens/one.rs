@@ -13,7 +13,7 @@ use latchkey_directory::tokens::{Failure, Progress, TokenView, Use};
 use latchkey_directory::values::{Module, Scope, TokenState};
 
 use super::super::super::doors::{Doors, Needs};
-use super::super::super::fields::Asked;
+use super::super::super::fields::{Asked, Paging};
 use super::super::super::page::{self, Page};
 use super::super::super::text;
 use super::super::super::visit::Visit;
@@ -41,9 +41,7 @@ struct TokenPage {
     braked: bool,
     failures: Vec<Failure>,
     uses: Vec<Use>,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     may_write: bool,
     may_see_devices: bool,
     at: String,
@@ -103,9 +101,7 @@ async fn show(
         braked,
         failures: failures.items,
         uses: uses.items.into_iter().map(seen).collect(),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: uses.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, uses.next.as_ref()),
         may_write: visit.rights.may(Scope::TokensWrite),
         may_see_devices: visit.rights.may(Scope::DevicesRead),
         cli: format!(

@@ -17,7 +17,7 @@ use latchkey_directory::values::{Module, Scope};
 use serde_json::Value;
 
 use super::super::doors::{Doors, Needs};
-use super::super::fields::Asked;
+use super::super::fields::{Asked, Paging};
 use super::super::page::{self, MASK, Page};
 use super::super::visit::Visit;
 use crate::app::App;
@@ -128,9 +128,7 @@ struct ListPage {
     /// The export of what is shown, without and with the format.
     export: String,
     may_export: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     cli: String,
     api: String,
 }
@@ -172,9 +170,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
             outcome: text("outcome"),
             export: format!("{}{query}{joint}", visit.at("/admin/audit/export")),
             may_export: !masked,
-            first: asked.text("after").is_none(),
-            newest: asked.with_after(&path, None),
-            older: next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+            paging: asked.paging(&path, next.as_ref()),
             cli: "latchkey audit list --since 7d --outcome refused".to_owned(),
             api: format!("GET /api/v1{}/audit-events?outcome=refused", visit.at("")),
         },

@@ -14,7 +14,7 @@ use latchkey_directory::values::{ClientState, Scope};
 use zeroize::Zeroizing;
 
 use super::super::doors::{Doors, Needs};
-use super::super::fields::{Asked, Fields};
+use super::super::fields::{Asked, Fields, Paging};
 use super::super::page::{self, Page};
 use super::super::visit::Visit;
 use crate::app::App;
@@ -71,9 +71,7 @@ struct ListPage {
     page: Page,
     clients: Vec<ClientView>,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     api: String,
 }
 
@@ -84,9 +82,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         page: visit.page("clients.title"),
         clients: found.items,
         may_write: visit.rights.may(Scope::ApiClientsWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         api: format!("GET /api/v1{}/api-clients", visit.at("")),
     }))
 }

@@ -19,7 +19,7 @@ use latchkey_saml::handover::Target;
 use latchkey_saml::metadata::ServiceMetadata;
 
 use super::super::doors::{Doors, Needs};
-use super::super::fields::{Asked, Fields};
+use super::super::fields::{Asked, Fields, Paging};
 use super::super::page::{self, Page};
 use super::super::text;
 use super::super::visit::Visit;
@@ -98,9 +98,7 @@ struct ListPage {
     page: Page,
     services: Vec<Line>,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     api: String,
 }
 
@@ -126,9 +124,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         page: visit.page("services.title"),
         services,
         may_write: visit.rights.may(Scope::ServicesWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         api: format!("GET /api/v1{}/services", visit.at("")),
     }))
 }

@@ -21,7 +21,7 @@ use latchkey_directory::values::{Module, Scope, UserSource, UserStatus};
 use crate::app::App;
 use crate::code::Own;
 use crate::portal::doors::{Doors, Needs};
-use crate::portal::fields::Asked;
+use crate::portal::fields::{Asked, Paging};
 use crate::portal::page::{self, Page, masked};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
@@ -86,9 +86,7 @@ struct ListPage {
     source: Vec<String>,
     filtered: bool,
     may_write: bool,
-    first: bool,
-    newest: String,
-    older: Option<String>,
+    paging: Paging,
     export: String,
     api: String,
 }
@@ -140,9 +138,7 @@ async fn list(visit: Visit, State(app): State<Arc<App>>, asked: Asked) -> Result
         status,
         source,
         may_write: visit.rights.may(Scope::UsersWrite),
-        first: asked.text("after").is_none(),
-        newest: asked.with_after(&path, None),
-        older: found.next.as_ref().map(|next| asked.with_after(&path, Some(next))),
+        paging: asked.paging(&path, found.next.as_ref()),
         export: asked.with_after(&visit.at("/admin/users/export"), None),
         api: format!("GET /api/v1{}/users", visit.at("")),
     }))
