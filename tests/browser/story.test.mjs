@@ -5,17 +5,14 @@ import assert from "node:assert/strict";
 import { visitor } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { passkeyDevice } from "./lib/passkey.mjs";
+import * as people from "./lib/people.mjs";
 import { Cloud, Device } from "./lib/programs.mjs";
 import { afterwards, test } from "./lib/runner.mjs";
 
 /// The first run with a passkey, ending on the list of what comes next.
 async function firstRun(cloud, page) {
-  const link = () => cloud.said.match(/http:\S+\/setup\/[\w-]+/)?.[0];
-  await cloud.running.until("a set-up link is printed", link);
-  await page.goto(link());
-  await page.getByLabel("Name", { exact: true }).fill("Acme");
-  await page.getByLabel("Domain", { exact: true }).fill("acme.example");
-  await page.getByRole("button", { name: "Continue" }).click();
+  await page.goto(await people.setUpLink(cloud));
+  await people.setUpOrganization(page);
   await page.getByLabel("Login name").fill("olga@acme.example");
   await page.getByLabel("Your name").fill("Olga Sund");
   await page.getByLabel("With a passkey").check();
