@@ -38,10 +38,16 @@ pub fn may_change_user<T: Tx + ?Sized>(tx: &mut T, intent: &Intent, org: &OrgId,
     within(intent, "the user", &held.rights)
 }
 
-/// Whether the members of these groups may be changed: to join a group that carries a role is to get that role.
+/// Whether the members of these groups may be changed: groups open services, and to join one that carries a role is to get that role.
 pub fn may_join<T: Tx + ?Sized>(tx: &mut T, intent: &Intent, org: &OrgId, groups: &[String]) -> Result<()> {
-    if intent.may_give == super::MayGive::Everything {
+    if groups.is_empty() || intent.may_give == super::MayGive::Everything {
         return Ok(());
+    }
+    if !intent.may_give.changes_groups() {
+        return Err(Error::Denied {
+            detail: "groups open services, and you may not change who is in them".to_owned(),
+            fix: "leave the groups as they are, or ask for write access to groups".to_owned(),
+        });
     }
     for group in groups {
         let held = held_by_group(tx, org, group)?;

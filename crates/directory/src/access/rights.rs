@@ -125,8 +125,10 @@ impl From<Rights> for BTreeMap<Module, Access> {
 pub enum MayGive {
     /// Everything: the operator, and the product itself.
     Everything,
-    /// These.
+    /// These: what a person's roles say.
     Only(Rights),
+    /// What an API client may do with its scopes. They are kept as they are, since writing without reading has no place among [`Rights`].
+    Scopes(Vec<Scope>),
 }
 
 impl MayGive {
@@ -145,15 +147,27 @@ impl MayGive {
         match self {
             Self::Everything => None,
             Self::Only(own) => rights.beyond(own),
+            Self::Scopes(scopes) => rights.beyond(&Rights::of_scopes(scopes)),
         }
     }
 
-    /// Whether roles may be given at all.
+    /// Whether roles may be given at all. A client that cannot read them gives none: it has no rights of its own to compare with.
     #[must_use]
     pub fn gives_roles(&self) -> bool {
         match self {
             Self::Everything => true,
             Self::Only(own) => own.may(Scope::RolesWrite),
+            Self::Scopes(scopes) => Rights::of_scopes(scopes).may(Scope::RolesWrite),
+        }
+    }
+
+    /// Whether the members of groups may be changed at all.
+    #[must_use]
+    pub fn changes_groups(&self) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Only(own) => own.may(Scope::GroupsWrite),
+            Self::Scopes(scopes) => scopes.contains(&Scope::GroupsWrite),
         }
     }
 }
@@ -207,5 +221,15 @@ mod tests {
         assert_eq!(rights(&[(Module::Users, Access::Full)]).beyond(&own), Some((Module::Users, Access::Full)));
         assert_eq!(MayGive::Everything.beyond(&Rights::full()), None);
         assert!(!MayGive::Only(own).gives_roles());
+    }
+
+    #[test]
+    fn a_client_that_writes_groups_without_reading_them_still_changes_their_members() {
+        let writes = MayGive::Scopes(vec![Scope::GroupsWrite, Scope::RolesWrite]);
+        assert!(writes.changes_groups() && !writes.gives_roles());
+        assert!(writes.beyond(&rights(&[(Module::Groups, Access::View)])).is_some());
+        assert!(!MayGive::Scopes(vec![Scope::UsersWrite, Scope::GroupsRead]).changes_groups());
+        assert!(!MayGive::Only(rights(&[(Module::Groups, Access::View)])).changes_groups());
+        assert!(MayGive::Only(rights(&[(Module::Groups, Access::Full)])).changes_groups());
     }
 }

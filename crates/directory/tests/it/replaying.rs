@@ -1,5 +1,6 @@
 //! Each kind of change that an exported log takes away again after a restore, and what it leaves to a person.
 
+use latchkey_directory::access::{MayGive, Rights};
 use latchkey_directory::clients::{Ceiling, ClientPatch, Credential, NewClient};
 use latchkey_directory::codes::NewCode;
 use latchkey_directory::groups::{GroupPatch, NewGroup};
@@ -21,7 +22,7 @@ use crate::restoring::{Past, all, confirm};
 use crate::world::{DOMAIN, World, admin};
 
 fn intent() -> Intent {
-    Intent::of(&admin())
+    Intent { may_give: MayGive::Only(Rights::full()), ..Intent::of(&admin()) }
 }
 
 async fn world() -> World {

@@ -169,6 +169,26 @@ async fn a_group_with_a_role_is_no_side_door() {
 }
 
 #[tokio::test]
+async fn whoever_changes_users_alone_changes_no_groups() {
+    let world = World::new().await;
+    let directory = &world.directory;
+    let eve = world.user("eve", |_| {}).await;
+    group(&world, "Payroll").await;
+    let users = with(&[(Module::Users, Access::Full), (Module::Groups, Access::View)]);
+    let groups = UserPatch { groups: Some(vec!["Payroll".into()]), ..UserPatch::default() };
+    let line = || ImportLine { line: 2, login_name: eve.login_name.clone(), profile: groups.clone() };
+    assert!(denied(&directory.join_group(&users, &world.org, "Payroll", &eve.id).await));
+    assert!(denied(&directory.change_user(&users, &world.org, &eve.id, groups.clone()).await));
+    assert!(denied(&directory.import_users(&users, &world.org, vec![line()]).await));
+    let both = with(&[(Module::Users, Access::Full), (Module::Groups, Access::Full)]);
+    directory.import_users(&both, &world.org, vec![line()]).await.unwrap();
+    // What stays as it is needs no right.
+    directory.import_users(&users, &world.org, vec![line()]).await.unwrap();
+    let none = UserPatch { groups: Some(vec![]), ..UserPatch::default() };
+    assert!(denied(&directory.change_user(&users, &world.org, &eve.id, none).await));
+}
+
+#[tokio::test]
 async fn somebody_with_more_rights_is_not_changed() {
     let world = World::new().await;
     let directory = &world.directory;

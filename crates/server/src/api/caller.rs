@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use latchkey_directory::access::{MayGive, Rights};
+use latchkey_directory::access::MayGive;
 use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::clients::{Known, KnownClient};
 use latchkey_directory::orgs::OrganizationView;
@@ -51,7 +51,7 @@ impl Caller {
     fn may_give(&self) -> MayGive {
         match self {
             Self::Operator { .. } => MayGive::Everything,
-            Self::Client(client) => MayGive::Only(Rights::of_scopes(&client.scopes)),
+            Self::Client(client) => MayGive::Scopes(client.scopes.clone()),
         }
     }
 
