@@ -60,6 +60,8 @@ async fn a_token_is_stopped_and_one_word_resumes_it() {
     assert_eq!(state(&world, &token).await, "disabled");
     let shown = admin.get(&world, &page(&token, "")).await.text;
     assert!(shown.contains("Resume") && shown.contains("An administrator disabled it"), "{shown}");
+    assert!(admin.get(&world, &page(&token, "/enable")).await.text.contains("Resume Laptops, Berlin?"));
+    assert_eq!(state(&world, &token).await, "disabled", "asking changes nothing");
     admin.post(&world, &page(&token, "/enable"), &[]).await;
     assert_eq!(state(&world, &token).await, "active");
 }

@@ -24,7 +24,10 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let needs = Needs::Right(Scope::TokensWrite);
     let doors = doors.page(needs, "/connector/tokens/{id}/disable", ask_disable);
     let doors = doors.action(needs, "/connector/tokens/{id}/disable", disable);
-    let doors = doors.action(needs, "/connector/tokens/{id}/enable", enable);
+    // To let devices in again is as grave as making a token.
+    let again = Needs::Fresh(Scope::TokensWrite);
+    let doors = doors.page(again, "/connector/tokens/{id}/enable", ask_enable);
+    let doors = doors.action(again, "/connector/tokens/{id}/enable", enable);
     let doors = doors.page(needs, "/connector/tokens/{id}/revoke", ask_revoke);
     doors.action(needs, "/connector/tokens/{id}/revoke", revoke)
 }
@@ -60,6 +63,30 @@ async fn disable(
 ) -> Result<Response> {
     let token = app.directory.disable_token(&visit.intent(), &visit.org, &id).await?;
     Ok(visit.go_saying(&format!("{LIST}/{}", token.id), "token-disabled"))
+}
+
+async fn ask_enable(
+    visit: Visit,
+    State(app): State<Arc<App>>,
+    Path((_org, id)): Path<(String, String)>,
+) -> Result<Response> {
+    let token = app.directory.enable_token(&visit.trial(), &visit.org, &id).await?;
+    let at = format!("{LIST}/{}", token.id);
+    Ok(Confirm {
+        page: visit.page_of(&text::tt("tokens.enable.ask", &[&token.description])),
+        from: (at.clone(), token.description),
+        lead: text::t("tokens.enable.means").into_owned(),
+        touched: vec![(token.max_uses.saturating_sub(token.uses), text::t("tokens.enable.uses").into_owned())],
+        warning: None,
+        action: format!("{at}/enable"),
+        fields: Vec::new(),
+        button: text::t("tokens.one.resume").into_owned(),
+        danger: false,
+        back: at,
+        cli: format!("latchkey token enable {}", token.id),
+        api: format!("POST /api/v1{}/device-tokens/{}/enable", visit.at(""), token.id),
+    }
+    .show())
 }
 
 async fn enable(
