@@ -84,16 +84,18 @@ fn grant<D: Decide>(
         Err(other) => return Ok(Err(other)),
     };
     let groups = entitled(tx, &user, &service, decide.names_groups(&known))?;
-    strong_enough(&service, held.level, wanted.level)?;
-    if held.level < Level::MdmSigned && is_protected(tx, &user)? {
-        let detail = format!("a protected user, and the session is of level {}", held.level);
+    // Who asks for a proof made just now is not told what was proven hours ago.
+    let level = if wanted.proven_since.is_some() { held.proof_level } else { held.level };
+    strong_enough(&service, level, wanted.level)?;
+    if level < Level::MdmSigned && is_protected(tx, &user)? {
+        let detail = format!("a protected user, and the session is of level {level}");
         return Err(Refused::new(Code::Proof014, detail).into());
     }
     if wanted.proven_since.is_some_and(|since| held.authenticated_at < since) {
         let detail = "the service wants the person to prove themselves anew (ForceAuthn)";
         return Err(Refused::new(Code::Proof014, detail).into());
     }
-    let standing = Standing { user: &user, groups: &groups, service: &service, level: held.level };
+    let standing = Standing { user: &user, groups: &groups, service: &service, level };
     let answer = match decide.decide(&known, &standing) {
         Ok(answer) => answer,
         Err(other) => return Ok(Err(other)),
@@ -108,7 +110,7 @@ fn grant<D: Decide>(
         channel: CHANNEL.to_owned(),
         nonce: wanted.nonce,
         assertion_id: wanted.assertion_id.clone(),
-        level: held.level,
+        level,
         created_at: now,
         expires_at: now.plus(SESSION_LIFETIME),
         ended_at: None,
@@ -129,9 +131,9 @@ fn grant<D: Decide>(
             .with("user", &user.id)
             .with("channel", CHANNEL)
             .with("methods", &held.methods.0)
-            .with("level", held.level)
+            .with("level", level)
             .with("assertion", &session.assertion_id)
             .with("session", &session.id),
     );
-    Ok(Ok(SignedIn { session_id: session.id, level: held.level, at: now, expires_at: session.expires_at, answer }))
+    Ok(Ok(SignedIn { session_id: session.id, level, at: now, expires_at: session.expires_at, answer }))
 }

@@ -4,7 +4,8 @@
 //! what was revoked a moment ago is gone. Must not know cookies' attributes or pages.
 //!
 //! The secret is renewed every quarter of an hour. The one before counts until the new one was seen, and a little longer for requests that were
-//! under way; after that whoever shows it has a copy, and the session ends.
+//! under way; after that whoever shows it has a copy, and the session ends. So it does when a new secret is shown that was replaced before it was
+//! seen: somebody else went on with the one before.
 
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ const TOUCH: Duration = Duration::from_secs(60);
 
 /// So often the secret is renewed.
 const ROTATE: Duration = Duration::from_secs(15 * 60);
+
+/// So many secrets that were sent and never shown are remembered.
+const UNSEEN: usize = 16;
 
 /// So much longer the secret before counts, once the new one was seen.
 const GRACE: Duration = Duration::from_secs(30);
@@ -88,7 +92,7 @@ enum Due {
     Arrived,
     /// A new secret.
     Rotate,
-    /// Its end: a secret was shown that was replaced long ago.
+    /// Its end: a secret was shown that was replaced long ago, or while another browser had it.
     Copied,
 }
 
@@ -122,6 +126,9 @@ fn due(row: &BrowserSession, shown: &Shown, now: Timestamp) -> Option<Due> {
         } else {
             touch
         });
+    }
+    if row.unseen.0.contains(&shown.hash) {
+        return Some(Due::Copied);
     }
     if row.previous_sha256 != Some(shown.hash) {
         return None;
@@ -165,6 +172,11 @@ impl Looked {
             }
             Due::Rotate => {
                 let (secret, hash) = SessionSecret::generate(Some(&self.row.id));
+                if self.row.secret_sha256 != shown.hash {
+                    let unseen = &mut self.row.unseen.0;
+                    unseen.push(self.row.secret_sha256);
+                    unseen.drain(..unseen.len().saturating_sub(UNSEEN));
+                }
                 self.row.previous_sha256 = Some(shown.hash);
                 self.row.previous_until = None;
                 self.row.secret_sha256 = hash;

@@ -54,12 +54,16 @@ record! {
         pub previous_sha256: Option<Bytes<32>>,
         /// Until when the secret before still counts; absent while the new one was not seen yet.
         pub previous_until: Option<Timestamp>,
+        /// SHA-256 of the last secrets that were sent, and replaced before anybody showed them.
+        pub unseen: Json<Vec<Bytes<32>>>,
         /// The person.
         pub user_id: String,
         /// How the person signed in.
         pub methods: Json<Vec<String>>,
-        /// The evidence level of that.
+        /// The highest evidence level that was proven in it.
         pub level: Level,
+        /// The evidence level of the last proof alone.
+        pub proof_level: Level,
         /// The sign-in's nonce; unique, so that a sign-in gives one session.
         pub nonce: Bytes<16>,
         /// From which address it began.

@@ -166,9 +166,11 @@ pub fn begin_browser_session(
         secret_sha256: hash,
         previous_sha256: None,
         previous_until: None,
+        unseen: Json(Vec::new()),
         user_id: user.id.clone(),
         methods: Json(new.methods.clone()),
         level: new.level,
+        proof_level: new.level,
         nonce: new.nonce,
         address: new.address.clone(),
         agent: new.agent.as_ref().map(|agent| agent.chars().filter(|c| !c.is_control()).take(LONGEST_AGENT).collect()),
@@ -211,6 +213,7 @@ pub fn step_up(
     row.methods = Json(proof.methods.clone());
     // A weaker proof makes it fresh, but does not take away what was proven before in the same session.
     row.level = row.level.max(proof.level);
+    row.proof_level = proof.level;
     (row.authenticated_at, row.seen_at, row.rotated_at) = (now, now, now);
     ours.replace(&row)?;
     ours.audit(event("session.step-up", &row, proof.address.as_ref(), &user));

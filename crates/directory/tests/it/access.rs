@@ -163,12 +163,11 @@ async fn a23_a_copied_cookie_ends_the_session_once_its_secret_was_renewed() {
     world.clock.advance(8 * MINUTE);
     assert!(known(&world, &copied).await.unwrap().renewed.is_none());
     world.clock.advance(8 * MINUTE);
-    let first = known(&world, &copied).await.unwrap().renewed.expect("a quarter of an hour has passed");
+    assert!(known(&world, &copied).await.unwrap().renewed.is_some(), "a quarter of an hour has passed");
     // A request that was under way with the old secret is no theft, nor is an answer that was lost.
     assert!(known(&world, &copied).await.unwrap().renewed.is_none());
     world.clock.advance(2 * MINUTE);
     let second = known(&world, &copied).await.unwrap().renewed.expect("the new one never came back");
-    assert!(!counts(&world, first.expose()).await);
     assert!(counts(&world, second.expose()).await);
     assert!(counts(&world, &copied).await);
     world.clock.advance(MINUTE);
@@ -177,6 +176,49 @@ async fn a23_a_copied_cookie_ends_the_session_once_its_secret_was_renewed() {
     let rows: Vec<BrowserSession> = world.all(Filter::all()).await;
     assert_eq!(rows[0].ended_reason.as_deref(), Some("its cookie was copied"));
     assert_eq!(world.events("session.end").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a23_a_secret_that_was_replaced_before_it_was_seen_gives_the_thief_away() {
+    let world = World::new().await;
+    let anna = world.user("anna", |_| {}).await;
+    let copied = begin(&world, &anna, Level::Present).await;
+    world.clock.advance(15 * MINUTE - MINUTE);
+    assert!(counts(&world, &copied).await);
+    world.clock.advance(MINUTE);
+    let owners = known(&world, &copied).await.unwrap().renewed.expect("the owner's browser gets a new one, and waits");
+    world.clock.advance(2 * MINUTE);
+    let thiefs = known(&world, &copied).await.unwrap().renewed.expect("the thief goes on with the old one");
+    assert!(counts(&world, thiefs.expose()).await);
+    assert!(!counts(&world, owners.expose()).await);
+    assert!(!counts(&world, thiefs.expose()).await, "the owner came back, so one of the two is a thief");
+    assert_eq!(world.events("session.end").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_again_and_again_locks_nobody_out() {
+    let world = World::new().await;
+    let anna = world.user("anna", |_| {}).await;
+    let cookie = begin(&world, &anna, Level::Present).await;
+    world.clock.advance(14 * MINUTE);
+    assert!(counts(&world, &cookie).await);
+    for _ in 0..40 {
+        world.clock.advance(2 * MINUTE);
+        assert!(known(&world, &cookie).await.unwrap().renewed.is_some());
+    }
+    let rows: Vec<BrowserSession> = world.all(Filter::all()).await;
+    assert_eq!(rows[0].unseen.0.len(), 16, "no more are remembered");
+}
+
+#[tokio::test]
+async fn a_weaker_proof_is_worth_what_it_is_to_whoever_asks_for_a_new_one() {
+    let world = World::new().await;
+    let anna = world.user("anna", |_| {}).await;
+    let cookie = begin(&world, &anna, Level::Present).await;
+    let session = known(&world, &cookie).await.unwrap().session.id;
+    prove(&world, &session, &anna, Level::MdmSigned).await.unwrap();
+    let rows: Vec<BrowserSession> = world.all(Filter::all()).await;
+    assert_eq!((rows[0].level, rows[0].proof_level), (Level::Present, Level::MdmSigned));
 }
 
 #[tokio::test]

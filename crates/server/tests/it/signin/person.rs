@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
 use latchkey_directory::Intent;
+use latchkey_directory::access::records::BrowserSession;
 use latchkey_directory::audit::Actor;
 use latchkey_directory::query::Filter;
 use latchkey_directory::records::{Entitlement, Service, Session};
@@ -147,7 +148,15 @@ async fn force_authn_asks_anew_and_only_the_same_person() {
     assert!(page.text().contains("Confirm that it is you") && page.text().contains(ANNA), "{}", page.text());
     let other = browser.step(&page, "name", "login_name", "bert@acme.example").await;
     assert!(other.text().contains(ANNA) && !other.text().contains("bert@"), "nobody else may confirm a session");
+    // The session was begun with a passkey; the service is told what the person proved when it asked.
+    world.set::<BrowserSession>(Filter::all(), vec![BrowserSession::level.set(&Level::Present)]).await;
     assert!(response(&browser.step(&page, "password", "password", GOOD).await).contains("status:Success"));
+    let mut levels: Vec<_> = world.all::<Session>().await.into_iter().map(|session| session.level).collect();
+    levels.sort_unstable();
+    assert_eq!(levels, [Level::KnownUser, Level::KnownUser]);
+    let through = browser.request(&world.request()).await;
+    assert!(response(&browser.step(&through, "through", "x", "").await).contains("status:Success"));
+    assert!(world.all::<Session>().await.iter().any(|session| session.level == Level::Present), "no new proof asked");
 }
 
 #[tokio::test]
