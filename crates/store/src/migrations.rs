@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0005_lists.sql"),
     include_str!("../migrations/0006_statistics.sql"),
     include_str!("../migrations/0007_proofs.sql"),
+    include_str!("../migrations/0008_cleaning.sql"),
 ];
 
 /// Before this one, text columns in PostgreSQL had the database's collation.

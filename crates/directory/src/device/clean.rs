@@ -1,6 +1,8 @@
 //! Clean-up: unused devices retire, claims that nobody approved go.
 //!
 //! Owns how long each may stay and that a clean-up never touches many devices at once. Must not know when it is called.
+//!
+//! Sign-ins wait for the writer, so it is not kept: what is due is looked for in a read, by an index, and the writer looks again at those alone.
 
 use std::time::Duration;
 
@@ -13,10 +15,12 @@ use crate::id::OrgId;
 use crate::query::{Direction, Filter};
 use crate::records::{Device, Organization};
 use crate::scope::{Org, across};
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, Tx, WriteTx};
+use crate::table::record;
 use crate::time::Timestamp;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY_HOURS: i64 = 24;
 
 /// A device waits so long for an approval.
 const PENDING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -27,6 +31,16 @@ const SHARE: u64 = 5;
 /// So many are touched in one transaction.
 const AT_ONCE: u64 = 64;
 
+record! {
+    /// How many devices were touched within an hour.
+    pub struct CleanedUp in "cleaned_up" key ["org", "hour"] {
+        /// The hour, counted from 1970-01-01.
+        pub hour: i64,
+        /// How many.
+        pub count: u64,
+    }
+}
+
 impl Directory {
     /// One round over all organizations. Answers how many devices it touched. One organization's failure is in nobody else's way: the first
     /// is answered at the end.
@@ -35,7 +49,7 @@ impl Directory {
         let mut outcome = Ok(0);
         for organization in organizations {
             let org = organization.org.clone();
-            match self.write::<_, StoreError>(move |tx| clean_up(tx, &organization)).await {
+            match self.clean_up(organization).await {
                 Ok(touched) => outcome = outcome.map(|sum| sum + touched),
                 Err(error) => {
                     tracing::warn!(%org, %error, "unused devices were not looked for");
@@ -45,45 +59,109 @@ impl Directory {
         }
         outcome
     }
+
+    async fn clean_up(&self, settings: Organization) -> Result<u64, StoreError> {
+        let looking = settings.clone();
+        let due: Vec<String> = self.read::<_, StoreError>(move |tx| due(tx, &looking)).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        self.write::<_, StoreError>(move |tx| clean_up(tx, &settings, &due)).await
+    }
 }
 
-fn clean_up(tx: &mut dyn WriteTx, settings: &Organization) -> Result<u64, StoreError> {
+/// What becomes of a device that served its time.
+#[derive(Clone, Copy)]
+enum Due {
+    Retire,
+    Forget,
+}
+
+/// The devices that are due and may be touched now, those that were silent longest first.
+fn due<T: Tx + ?Sized>(tx: &mut T, settings: &Organization) -> Result<Vec<String>, StoreError> {
     let (org, now) = (&settings.org, tx.now());
     let unused = now.minus(Duration::from_secs(settings.retire_after_s));
-    let retire = Device::state.eq(&DeviceState::Registered).and(Device::last_seen_at.below(&unused));
-    let room = room(tx, org, now)?;
-    let unused = oldest(tx, org, retire, room)?;
-    let mut touched = 0;
-    for mut device in unused {
-        state::set(tx, &mut device, DeviceState::Retired, Some(reason::UNUSED))?;
-        state::device_sessions(tx, &device, "device retired")?;
-        let event = NewEvent::new(&Actor::system(), "device.retire", device.id.clone());
-        state::audit(tx, &device, event.with("last_seen_at", device.last_seen_at));
-        touched += 1;
-    }
-    // One that slept waits as long as it likes: approval is all it needs.
+    let retire = Device::state
+        .eq(&DeviceState::Registered)
+        .and(Device::seen_day.below(&(unused.day() + 1)))
+        .and(Device::last_seen_at.below(&unused).by_row());
     let asleep = Device::state_reason.is(&reason::ASLEEP.to_owned());
-    let forgotten = Device::state
-        .eq(&DeviceState::Pending)
-        .and(Device::state_at.below(&now.minus(PENDING)))
-        .and(Device::state_reason.is_null().or(asleep.negate()));
-    for mut device in oldest(tx, org, forgotten, room - touched)? {
-        state::remove(tx, &mut device, reason::NOT_APPROVED, &Actor::system())?;
+    let others = Device::state_reason.is_null().or(asleep.negate());
+    let old = Device::state_at.below(&now.minus(PENDING)).and(others);
+    let forget = Device::state.eq(&DeviceState::Pending).and(old.by_row());
+    let oldest = vec![(Device::seen_day.name, Direction::Ascending), ("id", Direction::Ascending)];
+    let mut devices: Vec<Device> = Vec::new();
+    for filter in [retire, forget] {
+        let left = AT_ONCE - u64::try_from(devices.len()).unwrap_or(AT_ONCE).min(AT_ONCE);
+        devices.extend(Org::of(tx, org).select::<Device>(filter, oldest.clone(), Some(left))?);
+    }
+    devices.retain(|device| is_due(device, settings, now).is_some());
+    if devices.is_empty() {
+        return Ok(Vec::new());
+    }
+    let room = room(tx, org, now)?;
+    Ok(devices.into_iter().map(|device| device.id).take(usize::try_from(room).unwrap_or(0)).collect())
+}
+
+fn is_due(device: &Device, settings: &Organization, now: Timestamp) -> Option<Due> {
+    match device.state {
+        DeviceState::Registered => {
+            let unused = now.minus(Duration::from_secs(settings.retire_after_s));
+            (device.last_seen_at < unused).then_some(Due::Retire)
+        }
+        // One that slept waits as long as it likes: approval is all it needs.
+        DeviceState::Pending => {
+            let asleep = device.state_reason.as_deref() == Some(reason::ASLEEP);
+            (!asleep && device.state_at < now.minus(PENDING)).then_some(Due::Forget)
+        }
+        _ => None,
+    }
+}
+
+fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[String]) -> Result<u64, StoreError> {
+    let (org, now) = (&settings.org, tx.now());
+    let mut touched = 0;
+    for id in due {
+        // It may have come back since it was looked for.
+        let Some(mut device) = Org::of(tx, org).get::<Device>(id)? else { continue };
+        match is_due(&device, settings, now) {
+            Some(Due::Retire) => {
+                state::set(tx, &mut device, DeviceState::Retired, Some(reason::UNUSED))?;
+                state::device_sessions(tx, &device, "device retired")?;
+                let event = NewEvent::new(&Actor::system(), "device.retire", device.id.clone());
+                state::audit(tx, &device, event.with("last_seen_at", device.last_seen_at));
+            }
+            Some(Due::Forget) => {
+                state::remove(tx, &mut device, reason::NOT_APPROVED, &Actor::system())?;
+            }
+            None => continue,
+        }
         touched += 1;
     }
+    note(tx, org, hour(now), touched)?;
     Ok(touched)
 }
 
-/// How many devices may still be touched today.
-fn room(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<u64, StoreError> {
-    let mut ours = Org::of(tx, org);
-    let all = ours.count::<Device>(Device::state.eq(&DeviceState::Removed).negate())?;
-    let by_us = [reason::UNUSED.to_owned(), reason::NOT_APPROVED.to_owned()].map(Some);
-    let today = Device::state_at.at_least(&now.minus(DAY)).and(Device::state_reason.one_of(&by_us));
-    let today = ours.count::<Device>(today)?;
-    Ok((all * SHARE / 100).max(1).saturating_sub(today).min(AT_ONCE))
+fn hour(now: Timestamp) -> i64 {
+    now.millis().div_euclid(i64::try_from(HOUR.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn oldest(tx: &mut dyn WriteTx, org: &OrgId, filter: Filter, limit: u64) -> Result<Vec<Device>, StoreError> {
-    Org::of(tx, org).select(filter, vec![(Device::last_seen_at.name, Direction::Ascending)], Some(limit))
+fn note(tx: &mut dyn WriteTx, org: &OrgId, hour: i64, touched: u64) -> Result<(), StoreError> {
+    let mut ours = Org::of(tx, org);
+    ours.delete::<CleanedUp>(CleanedUp::hour.below(&(hour - DAY_HOURS)))?;
+    let row = CleanedUp { org: org.clone(), hour, count: touched };
+    if ours.insert(&row)?.is_err() {
+        ours.increase::<CleanedUp>(CleanedUp::hour.eq(&hour), CleanedUp::count, i64::try_from(touched).unwrap_or(0))?;
+    }
+    Ok(())
+}
+
+/// How many devices may still be touched today.
+fn room<T: Tx + ?Sized>(tx: &mut T, org: &OrgId, now: Timestamp) -> Result<u64, StoreError> {
+    let there: Vec<DeviceState> = DeviceState::ALL.iter().copied().filter(|s| *s != DeviceState::Removed).collect();
+    let mut ours = Org::of(tx, org);
+    let all = ours.count::<Device>(Device::state.one_of(&there))?;
+    let today: Vec<CleanedUp> = ours.find(CleanedUp::hour.at_least(&(hour(now) - DAY_HOURS + 1)))?;
+    let today: u64 = today.iter().map(|row| row.count).sum();
+    Ok((all * SHARE / 100).max(1).saturating_sub(today).min(AT_ONCE))
 }
