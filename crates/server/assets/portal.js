@@ -45,6 +45,12 @@ for (const part of document.querySelectorAll("[data-fresh]")) {
   setInterval(renew, every);
 }
 
+// Set-up: only the browser knows which address it shows when a proxy calls the cloud by its right name.
+for (const notice of document.querySelectorAll("[data-origin]")) {
+  notice.hidden = notice.dataset.origin === location.origin;
+  notice.querySelector("[data-origin-here]").textContent = location.origin;
+}
+
 // A form that goes on by itself; without this file, by its button.
 document.querySelector("form[data-submit]")?.requestSubmit();
 

@@ -14,6 +14,7 @@ use crate::serve::datadir::{self, SOCKET_FILE, STORE_FILE};
 use crate::serve::health::{BUILT_AT, unix_now};
 use crate::serve::master_key::MasterKey;
 use crate::serve::settings::Settings;
+use crate::serve::way::{self, Trouble};
 
 /// Less than this is a problem.
 const DISK_BAD: u64 = 256 * 1024 * 1024;
@@ -80,13 +81,23 @@ pub(super) fn server(settings: &Settings, pid: Option<i32>) -> Finding {
 }
 
 fn readiness(settings: &Settings) -> std::io::Result<Value> {
+    serde_json::from_str(&asked(settings, "/readyz")?).map_err(std::io::Error::other)
+}
+
+/// What the server that runs has seen of proxies; nothing where none runs.
+pub(super) fn proxies(settings: &Settings) -> Vec<Trouble> {
+    let seen = asked(settings, way::PLACE).ok();
+    seen.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()
+}
+
+/// The body of the operator's answer.
+fn asked(settings: &Settings, path: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket(settings))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    serde_json::from_str(body).map_err(std::io::Error::other)
+    Ok(answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
 }
 
 /// The key, if there is one that can be used; it is never made here.

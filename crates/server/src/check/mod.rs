@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure, Result};
 use crate::output::Output;
 use crate::serve::config::{Said, Typed};
 use crate::serve::settings::Settings;
+use crate::serve::way::Trouble;
 
 /// `check [--online]`, with the flags of `serve`.
 #[derive(clap::Args, Debug)]
@@ -147,7 +148,7 @@ fn look(args: &Args) -> Result<Vec<Finding>> {
     findings.extend(runtime.block_on(store::look(&settings, key.as_ref())));
     findings.push(machine::build_clock(&settings));
     findings.push(tls::look(&settings));
-    findings.push(proxies(&settings));
+    findings.push(proxies(&settings, &machine::proxies(&settings)));
     findings.push(machine::disk(&settings));
     if args.online {
         findings.push(online::name(&runtime, &settings));
@@ -165,7 +166,8 @@ fn named(settings: &Settings) -> Finding {
     }
 }
 
-fn proxies(settings: &Settings) -> Finding {
+/// The proxies that are listed, and what a server that runs has seen of them and of others within the last hour.
+fn proxies(settings: &Settings, seen: &[Trouble]) -> Finding {
     let all: Vec<String> = settings.trusted_proxies.iter().map(ToString::to_string).collect();
     if let Some(wide) = settings.trusted_proxies.iter().find(|network| network.prefix_len() == 0) {
         let detail = format!("{wide} believes everybody who says where a request comes from");
@@ -175,6 +177,11 @@ fn proxies(settings: &Settings) -> Finding {
             detail,
             "name the proxy's own address: --trusted-proxy 10.0.0.9/32",
         );
+    }
+    if !seen.is_empty() {
+        let what: Vec<_> = seen.iter().map(Trouble::what).collect();
+        let fix: Vec<_> = seen.iter().map(|trouble| format!("{} {}", trouble.turn(), trouble.line())).collect();
+        return Finding::warning("proxies", Own::Serve002, what.join(" "), fix.join(" · "));
     }
     let detail = if all.is_empty() { "none: forwarded headers are not believed".to_owned() } else { all.join(", ") };
     Finding::good("proxies", detail)

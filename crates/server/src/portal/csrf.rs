@@ -57,6 +57,9 @@ pub enum Foreign {
     /// The browser says that it comes from another site.
     #[error("the request comes from another site")]
     Site,
+    /// The browser is on one of our own pages, and knows it under another address than ours.
+    #[error("the page has another address than this cloud")]
+    Address,
     /// It has no token, or one of another session.
     #[error("the form's token is missing or of another session")]
     Token,
@@ -69,6 +72,8 @@ pub fn from_here(headers: &HeaderMap, origin: &str) -> Result<(), Foreign> {
         return Err(Foreign::Site);
     }
     match text(ORIGIN.as_str()) {
+        // Something between us and the browser calls us by a name that people do not use.
+        Some(from) if from != origin && text("sec-fetch-site") == Some("same-origin") => Err(Foreign::Address),
         Some(from) if from != origin => Err(Foreign::Site),
         _ => Ok(()),
     }
@@ -101,6 +106,8 @@ mod tests {
         let here = "https://id.corp.example";
         assert_eq!(from_here(&headers(&[]), here), Ok(()));
         assert_eq!(from_here(&headers(&[("origin", here), ("sec-fetch-site", "same-origin")]), here), Ok(()));
+        let elsewhere = headers(&[("origin", "https://login.corp.example"), ("sec-fetch-site", "same-origin")]);
+        assert_eq!(from_here(&elsewhere, here), Err(Foreign::Address));
         for wrong in [
             ("origin", "null"),
             ("origin", "https://evil.test"),

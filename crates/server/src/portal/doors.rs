@@ -15,9 +15,9 @@ use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
-use http::header::SET_COOKIE;
+use http::header::{ORIGIN, SET_COOKIE};
 use http::request::Parts;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use latchkey_directory::Error;
 use latchkey_directory::values::Scope;
 
@@ -239,7 +239,7 @@ impl Gate {
         if door.method != Method::POST {
             return Ok(body);
         }
-        csrf::from_here(&parts.headers, app.origin()).map_err(foreign)?;
+        csrf::from_here(&parts.headers, app.origin()).map_err(|why| elsewhere(app, &parts.headers, why))?;
         let most = if door.needs.is_person() { MAX_FORM } else { MAX_OF_STRANGERS };
         // Where too much came from that did not verify, strangers are read one after the other.
         let _turn = if door.needs.is_person() { None } else { visitor.admit(app).await? };
@@ -297,6 +297,22 @@ impl Gate {
             _ => Ok(()),
         }
     }
+}
+
+/// Why a form does not count, by what the browser says of its page.
+fn elsewhere(app: &App, headers: &HeaderMap, why: csrf::Foreign) -> Problem {
+    let problem = foreign(why);
+    let from = headers.get(ORIGIN).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if why != csrf::Foreign::Address {
+        return problem;
+    }
+    let (here, name) = (app.origin(), from.split_once("://").map_or(from, |(_, name)| name));
+    problem
+        .detail(format!("Your browser is at {from}, and this cloud is called {here}. Nothing was changed."))
+        .fix(format!(
+            "Go to {here} and send the form there. If {name} is the right name: start the server with --cloud-name {name}, and let the \
+             proxy before it pass the Host header on."
+        ))
 }
 
 fn foreign(why: csrf::Foreign) -> Problem {

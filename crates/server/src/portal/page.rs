@@ -152,12 +152,15 @@ impl Page {
 
     fn fill(&mut self, problem: &Problem) {
         self.wrong = problem.fields().to_vec();
+        for wrong in &mut self.wrong {
+            wrong.detail = sentence(&wrong.detail);
+        }
         // The code's own words are for scripts.
         let meanwhile = problem.status() == StatusCode::PRECONDITION_FAILED;
         let words = |own: &str, key: &str| if meanwhile { text::t(key).into_owned() } else { own.to_owned() };
         self.failed = Some(Failed {
-            words: words(problem.words(), "common.meanwhile"),
-            way_out: words(problem.way_out(), "common.meanwhile_text"),
+            words: sentence(&words(problem.words(), "common.meanwhile")),
+            way_out: sentence(&words(problem.way_out(), "common.meanwhile_text")),
             code: problem.code().to_string(),
             reference: problem.reference().to_owned(),
         });
@@ -247,6 +250,22 @@ fn grouped(number: u64) -> String {
     out
 }
 
+/// What a service says in half a sentence, for its field on a page: with a capital letter and a full stop. A name stays as it is written.
+fn sentence(words: &str) -> String {
+    let first = words.split(' ').next().unwrap_or_default();
+    let plain = !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_lowercase());
+    let mut out = String::with_capacity(words.len() + 1);
+    let mut letters = words.chars();
+    if plain {
+        out.extend(letters.next().map(|letter| letter.to_ascii_uppercase()));
+    }
+    out.push_str(letters.as_str());
+    if plain && !out.ends_with(['.', '!', '?', ':', '`']) {
+        out.push('.');
+    }
+    out
+}
+
 fn initials(name: &str) -> String {
     let words = name.split([' ', '.', '@', '-']).filter_map(|word| word.chars().find(|c| c.is_alphanumeric()));
     words.take(2).flat_map(char::to_uppercase).collect()
@@ -310,6 +329,19 @@ mod tests {
     fn a_person_is_shown_by_two_letters() {
         for (name, letters) in [("Anna Berg", "AB"), ("anna@corp.example", "AC"), ("Ærøs", "Æ"), ("", "")] {
             assert_eq!(initials(name), letters);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_sentence_and_names_stay_as_they_are() {
+        for (words, sentence_text) in [
+            ("give it a name", "Give it a name."),
+            ("Already good.", "Already good."),
+            ("acme.example is not verified", "acme.example is not verified"),
+            ("run `latchkey check`", "Run `latchkey check`"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(words), sentence_text);
         }
     }
 

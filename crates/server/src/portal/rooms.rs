@@ -68,6 +68,14 @@ const ACCOUNT: &[Entry] = &[
     entry("/account/sessions", "account.sessions", "session", &[]),
 ];
 
+/// Pages that stand in no table, each with the one that leads to it.
+const REACHED: &[(&str, &str)] = &[
+    ("/account/authenticators", "/account/sign-in"),
+    ("/account/passkeys", "/account/sign-in"),
+    ("/account/password", "/account/sign-in"),
+    ("/account/recovery-codes", "/account/sign-in"),
+];
+
 fn opens(entry: &Entry, rights: &Rights) -> bool {
     entry.rights.is_empty() || entry.rights.iter().any(|right| rights.may(*right))
 }
@@ -97,6 +105,7 @@ pub fn rooms(rights: &Rights, here: &str) -> Vec<Room> {
 /// The pages of the room that `here` is in.
 #[must_use]
 pub fn pages(rights: &Rights, here: &str) -> Vec<Room> {
+    let here = REACHED.iter().find(|(path, _)| is_below(here, path)).map_or(here, |(_, from)| *from);
     let room = ROOMS.iter().find(|(path, ..)| *path != "/" && is_below(here, path));
     let Some((_, _, _, entries)) = room else { return Vec::new() };
     let open: Vec<&Entry> = entries.iter().filter(|entry| opens(entry, rights)).collect();

@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 
 use super::health::{Checks, healthz, readyz};
 use super::host::{Front, PeerAddr};
-use super::pages;
+use super::{pages, way};
 use crate::code::Own;
 use crate::problem::Problem;
 
@@ -51,8 +51,9 @@ pub(super) fn public(app: Router, checks: Checks, front: Arc<Front>) -> Router {
     edged(app, Edge { checks, front: Some(front) })
 }
 
-/// The application as the operator meets it.
-pub(super) fn operator(app: Router, checks: Checks) -> Router {
+/// The application as the operator meets it, with what the public side saw of proxies.
+pub(super) fn operator(app: Router, checks: Checks, front: Arc<Front>) -> Router {
+    let app = app.route(way::PLACE, get(way::proxies).with_state(front));
     edged(app, Edge { checks, front: None })
 }
 
@@ -224,7 +225,7 @@ mod tests {
 
     async fn answer(app: Router, path: &str) -> (StatusCode, serde_json::Value) {
         use tower::ServiceExt as _;
-        let app = operator(app, Checks::new(Vec::new()));
+        let app = edged(app, Edge { checks: Checks::new(Vec::new()), front: None });
         let response = app.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
         assert!(response.headers().contains_key(REQUEST_ID));
         assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON);
@@ -253,7 +254,8 @@ mod tests {
     #[tokio::test]
     async fn r25_while_a_gate_is_closed_only_health_is_answered() {
         use tower::ServiceExt as _;
-        let app = operator(Router::new().route("/", get(|| async { "granted" })), Checks::new(vec![Arc::new(Closed)]));
+        let app = Router::new().route("/", get(|| async { "granted" }));
+        let app = edged(app, Edge { checks: Checks::new(vec![Arc::new(Closed)]), front: None });
         for (path, status, words) in [("/", 503, "LK-CLOUD-503"), ("/readyz", 503, "closed"), ("/healthz", 200, "true")]
         {
             let response = app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

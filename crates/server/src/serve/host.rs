@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use super::cloud_name::{CloudName, Scheme};
 use super::health::unix_now;
 use super::settings::{Settings, TlsMode};
+use super::way::{NGINX_LINES, Seen, Trouble, Way};
 use crate::problem::Problem;
 
 /// The other end of the TCP connection: a client, or a proxy.
@@ -26,9 +27,6 @@ pub struct ClientAddr(pub IpAddr);
 const FORWARDED: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-real-ip"];
 
-/// What a listed proxy should send, for nginx.
-pub const NGINX_LINES: &str = "proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;";
-
 /// The name and proxies of this cloud.
 #[derive(Debug)]
 pub struct Front {
@@ -38,6 +36,7 @@ pub struct Front {
     trusted: Vec<IpNet>,
     unlisted: OncePerMinute,
     silent: OncePerMinute,
+    seen: Seen,
 }
 
 /// A request that came under a name the cloud does not have.
@@ -53,6 +52,8 @@ pub struct WrongName {
     pub insecure: bool,
     /// Whether it asked for what only devices ask for.
     pub of_device: bool,
+    /// What is wrong with whatever stands between.
+    pub trouble: Option<Trouble>,
 }
 
 impl Front {
@@ -66,6 +67,7 @@ impl Front {
             trusted: settings.trusted_proxies.clone(),
             unlisted: OncePerMinute::default(),
             silent: OncePerMinute::default(),
+            seen: Seen::default(),
         }
     }
 
@@ -79,21 +81,21 @@ impl Front {
         let address = peer.ip().to_canonical();
         let listed = self.is_trusted(address);
         let forwarded = listed.then(|| Forwarded::read(request.headers(), |hop| self.is_trusted(hop)));
-        if !listed && FORWARDED.iter().any(|name| request.headers().contains_key(*name)) && self.unlisted.now() {
-            tracing::warn!(
-                peer = %address,
-                "ignored forwarded headers: this peer is no listed proxy; --trusted-proxy {}/{} if it is yours",
-                address,
-                if address.is_ipv4() { 32 } else { 128 }
-            );
+        let trouble = match &forwarded {
+            Some(forwarded) => {
+                forwarded.missing().map(|missing| Trouble::Silent { peer: address, missing: missing.to_owned() })
+            }
+            None if FORWARDED.iter().any(|name| request.headers().contains_key(*name)) => {
+                Some(Trouble::Unlisted { peer: address })
+            }
+            None => None,
+        };
+        if let Some(trouble) = &trouble {
+            self.note(trouble);
         }
+        let said = if listed { None } else { last(request.headers(), "x-forwarded-host").as_deref().map(safe) };
         for name in FORWARDED {
             request.headers_mut().remove(name);
-        }
-        if let Some(missing) = forwarded.as_ref().and_then(Forwarded::missing)
-            && self.silent.now()
-        {
-            tracing::warn!(peer = %address, "the listed proxy sends no {missing}; for nginx: {NGINX_LINES}");
         }
         let client = forwarded.as_ref().and_then(|forwarded| forwarded.client).unwrap_or(address);
         request.extensions_mut().insert(ClientAddr(client));
@@ -102,6 +104,13 @@ impl Front {
             Some(host) => host,
             None => authority(request.uri(), request.headers())?,
         };
+        request.extensions_mut().insert(Way {
+            came_as: safe(&came_as),
+            client,
+            through: listed.then_some(address),
+            said,
+            trouble: trouble.clone(),
+        });
         let insecure = self.tls_off
             && self.scheme == Scheme::Https
             && forwarded
@@ -113,12 +122,40 @@ impl Front {
         }
         let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
         Ok(Err(WrongName {
-            came_as: came_as.chars().filter(char::is_ascii_graphic).take(255).collect(),
+            came_as: safe(&came_as),
             target: format!("{}://{}{}", self.scheme.as_str(), self.cloud, path),
             cloud_name: self.cloud.to_string(),
             insecure: right,
             of_device: path.starts_with("/.well-known/latchkey") || path.contains("/device/"),
+            trouble,
         }))
+    }
+
+    /// What was wrong with proxies lately.
+    pub(super) const fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    fn note(&self, trouble: &Trouble) {
+        let once = match trouble {
+            Trouble::Unlisted { .. } => &self.unlisted,
+            Trouble::Silent { .. } => &self.silent,
+        };
+        // Whoever sends them in numbers is noted once a minute too: a lock for each request would be theirs to hold.
+        if !once.now() {
+            return;
+        }
+        self.seen.keep(trouble.clone());
+        match trouble {
+            Trouble::Unlisted { peer } => tracing::warn!(
+                %peer,
+                "ignored forwarded headers: this peer is no listed proxy; {} if it is yours",
+                trouble.line()
+            ),
+            Trouble::Silent { peer, missing } => {
+                tracing::warn!(%peer, "the listed proxy sends no {missing}; for nginx: {NGINX_LINES}");
+            }
+        }
     }
 
     fn is_trusted(&self, address: IpAddr) -> bool {
@@ -155,11 +192,23 @@ impl WrongName {
         if self.insecure {
             return "If you came by https, the proxy does not say so: it must set X-Forwarded-Proto.".to_owned();
         }
+        let proxy = match &self.trouble {
+            // Here is the one who should be named.
+            Some(trouble @ Trouble::Unlisted { .. }) => {
+                format!("{} If it is your reverse proxy: {}.", trouble.what(), trouble.line())
+            }
+            _ => "Behind a proxy: name the proxy with --trusted-proxy and let it pass the Host header on.".to_owned(),
+        };
         format!(
-            "If {0} is the right name: start the server with --cloud-name {0}, or put cloud_name = \"{0}\" into latchkey.toml. Behind a proxy: name the proxy with --trusted-proxy and let it pass the Host header on.",
+            "If {0} is the right name: start the server with --cloud-name {0}, or put cloud_name = \"{0}\" into latchkey.toml. {proxy}",
             self.came_as
         )
     }
+}
+
+/// A name that somebody sent, as text that can be shown.
+fn safe(name: &str) -> String {
+    name.chars().filter(char::is_ascii_graphic).take(255).collect()
 }
 
 /// The name a request came under. Two different ones are a trick, or broken.
@@ -260,7 +309,43 @@ mod tests {
             trusted: trusted.iter().map(|text| text.parse().unwrap()).collect(),
             unlisted: OncePerMinute::default(),
             silent: OncePerMinute::default(),
+            seen: Seen::default(),
         }
+    }
+
+    fn way(front: &Front, peer: &str, headers: &[(&str, &str)]) -> Way {
+        let request =
+            headers.iter().fold(Request::builder().uri("/"), |request, (name, value)| request.header(*name, *value));
+        let mut request = request.body(()).unwrap();
+        drop(front.admit(&mut request, peer.parse().unwrap()).unwrap());
+        request.extensions().get::<Way>().unwrap().clone()
+    }
+
+    #[test]
+    fn what_stands_between_is_told_and_remembered() {
+        let front = front("id.corp.example", Scheme::Https, true, &["10.0.0.9/32"]);
+        let host = ("host", "id.corp.example");
+        let plain = way(&front, "10.0.0.8:1", &[host]);
+        assert_eq!((plain.trouble, plain.through, plain.came_as.as_str()), (None, None, "id.corp.example"));
+        assert!(front.seen().lately().is_empty());
+        let unlisted = way(&front, "10.0.0.8:1", &[host, ("x-forwarded-host", "id.\"evil\"")]);
+        assert_eq!(unlisted.said.as_deref(), Some("id.\"evil\""));
+        assert_eq!(unlisted.trouble.unwrap().line(), "--trusted-proxy 10.0.0.8/32");
+        let silent = way(&front, "10.0.0.9:1", &[host]);
+        assert!(matches!(silent.trouble, Some(Trouble::Silent { missing, .. }) if missing == "X-Forwarded-For"));
+        let good = [host, ("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")];
+        let good = way(&front, "10.0.0.9:1", &good);
+        assert_eq!((good.trouble, good.client.to_string().as_str()), (None, "1.2.3.4"));
+        assert_eq!(front.seen().lately().len(), 2);
+    }
+
+    #[test]
+    fn the_page_of_a_wrong_name_names_the_proxy_that_is_not_listed() {
+        let front = front("id.corp.example", Scheme::Https, false, &[]);
+        let headers = [("host", "backend:8470"), ("x-forwarded-host", "id.corp.example")];
+        let wrong = came(&front, "10.0.0.8:1", &headers).0.unwrap_err();
+        assert!(wrong.mend().contains("--trusted-proxy 10.0.0.8/32"), "{}", wrong.mend());
+        assert!(!came(&front, "10.0.0.8:1", &headers[..1]).0.unwrap_err().mend().contains("10.0.0.8/32"));
     }
 
     fn came(front: &Front, peer: &str, headers: &[(&str, &str)]) -> (Result<(), WrongName>, IpAddr, HeaderMap) {

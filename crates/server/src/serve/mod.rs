@@ -21,6 +21,7 @@ pub mod secret;
 pub mod settings;
 pub mod tls;
 pub mod unit;
+pub mod way;
 
 pub use edge::RequestId;
 
@@ -167,8 +168,9 @@ where
 
     let checks = Checks::new(app.checks);
     let connections = Connections::default();
-    let public = edge::public(app.public, checks.clone(), Arc::new(Front::new(&settings)));
-    let operator = edge::operator(app.operator, checks.clone());
+    let front = Arc::new(Front::new(&settings));
+    let public = edge::public(app.public, checks.clone(), Arc::clone(&front));
+    let operator = edge::operator(app.operator, checks.clone(), front);
     let socket = listen::bind_operator(&data.socket())?;
     let mut listeners = vec![
         tokio::spawn(connections.serve_public(
@@ -245,6 +247,12 @@ where
         at_stop.await;
     }
     Ok(())
+}
+
+/// The public side with its edge, for tests of what the edge tells the pages.
+#[cfg(test)]
+pub(crate) fn public_for_tests(app: axum::Router, settings: &Settings) -> axum::Router {
+    edge::public(app, Checks::new(Vec::new()), Arc::new(Front::new(settings)))
 }
 
 /// Binds the public listener. Port 0 takes a free one once and keeps it in the directory's configuration.

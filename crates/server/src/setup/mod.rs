@@ -6,6 +6,7 @@
 pub mod link;
 mod organization;
 mod person;
+mod reached;
 mod session;
 pub(crate) mod start;
 #[cfg(test)]

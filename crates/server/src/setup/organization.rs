@@ -12,6 +12,7 @@ use latchkey_directory::page::PageRequest;
 use latchkey_directory::values::DomainState;
 
 use super::person;
+use super::reached::Reached;
 use super::session::{Under, over};
 use crate::app::App;
 use crate::portal::fields::Fields;
@@ -26,8 +27,7 @@ struct OrganizationPage {
     called: String,
     slug: String,
     domain: String,
-    origin: String,
-    host: String,
+    reached: Reached,
 }
 
 fn show(app: &App, under: &Under, page: Page, fields: &Fields) -> Response {
@@ -38,8 +38,7 @@ fn show(app: &App, under: &Under, page: Page, fields: &Fields) -> Response {
         called: text("name"),
         slug: text("slug"),
         domain: text("domain"),
-        origin: app.origin().to_owned(),
-        host: under.host.clone(),
+        reached: Reached::of(app, under.way.as_ref()),
     };
     under.passer.bound(page::show_as(status, &shown))
 }

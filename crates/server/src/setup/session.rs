@@ -20,6 +20,7 @@ use crate::net::cookie;
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Passer;
 use crate::problem::{Problem, Result};
+use crate::serve::way::Way;
 
 const NAME: &str = "__Host-lk-setup";
 
@@ -71,8 +72,8 @@ pub(super) struct Under {
     pub(super) passer: Passer,
     /// What the browser calls itself.
     pub(super) agent: Option<String>,
-    /// Under which name it came.
-    pub(super) host: String,
+    /// How it came here.
+    pub(super) way: Option<Way>,
 }
 
 impl Under {
@@ -112,8 +113,8 @@ impl FromRequestParts<Arc<App>> for Under {
             Err(error) => return Err(Problem::from(error).into_response()),
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let host = text(http::header::HOST).or_else(|| parts.uri.authority().map(ToString::to_string));
-        Ok(Self { setup, passer, agent: text(http::header::USER_AGENT), host: host.unwrap_or_default() })
+        let way = parts.extensions.get::<Way>().cloned();
+        Ok(Self { setup, passer, agent: text(http::header::USER_AGENT), way })
     }
 }
 

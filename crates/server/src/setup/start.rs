@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use latchkey_directory::Org;
@@ -16,10 +17,12 @@ use latchkey_directory::records::Session;
 use latchkey_directory::store::StoreError;
 use latchkey_directory::values::{DomainState, Scope, TokenState};
 
+use super::reached::Reached;
 use crate::app::App;
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
 use crate::problem::Result;
+use crate::serve::way::Way;
 
 /// One step, as the page shows it.
 struct Step {
@@ -38,7 +41,7 @@ struct StartPage {
     page: Page,
     steps: Vec<Step>,
     all_done: bool,
-    origin: String,
+    reached: Reached,
 }
 
 /// The steps in their order, each with the right that it takes to see it and where it is done.
@@ -71,14 +74,15 @@ async fn steps(app: &App, visit: &Visit) -> Result<Vec<Step>> {
 }
 
 /// `GET /o/{org}/start`.
-pub(super) async fn list(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
+pub(super) async fn list(visit: Visit, State(app): State<Arc<App>>, way: Option<Extension<Way>>) -> Result<Response> {
     let steps = steps(&app, &visit).await?;
     if steps.is_empty() {
         return Ok(visit.go("/"));
     }
     let all_done = steps.iter().all(|step| step.done);
     let page = visit.page("setup.start.title");
-    Ok(page::show(&StartPage { page, steps, all_done, origin: app.origin().to_owned() }))
+    let reached = Reached::of(&app, way.as_deref());
+    Ok(page::show(&StartPage { page, steps, all_done, reached }))
 }
 
 async fn is_done(app: &App, visit: &Visit, key: &str) -> Result<bool> {

@@ -234,3 +234,79 @@ async fn one_who_is_locked_out_comes_in_again_and_no_link_makes_a_second_first_o
     let answer = browser.post(&world, "/setup/code", &[("user", &bert), ("totp", &totp), ("code", "000000")]).await;
     assert_eq!(answer.status.as_u16(), 403);
 }
+
+/// The public side of a cloud behind its own edge, with these proxies listed.
+fn edged(world: &World, proxies: &[&str]) -> axum::Router {
+    let mut settings = (*world.app.settings).clone();
+    settings.trusted_proxies = proxies.iter().map(|text| text.parse().unwrap()).collect();
+    crate::serve::public_for_tests(world.public.clone(), &settings)
+}
+
+/// A page as a browser gets it through whatever stands before the cloud.
+async fn through(router: &axum::Router, cookie: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+    use tower::ServiceExt as _;
+    let mut request = http::Request::builder().uri(path).header("accept", "text/html").header("cookie", cookie);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(axum::body::Body::empty()).unwrap();
+    request.extensions_mut().insert(crate::serve::host::PeerAddr("10.0.0.8:4711".parse().unwrap()));
+    let response = router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn set_up_shows_the_clouds_name_beside_what_the_browser_asked_for_and_what_stands_between() {
+    let world = World::new().await;
+    let browser = opened(&world, json!({})).await;
+    let cookie = browser.cookie();
+    let name = world.app.cloud_name.clone();
+    let host = ("host", name.as_str());
+    let shown = |text: &str, what: &str| text.contains(what);
+
+    let plain = edged(&world, &[]);
+    let (status, page) = through(&plain, &cookie, "/setup", &[host]).await;
+    assert_eq!(status, 200);
+    assert!(shown(&page, &format!("<dd><code>{name}</code></dd>")) && shown(&page, "10.0.0.8"), "{page}");
+    assert!(!shown(&page, "--trusted-proxy") && !shown(&page, "proxy_set_header"), "{page}");
+    assert!(shown(&page, &format!("data-origin=\"{}\"", world.app.origin())), "{page}");
+
+    // A proxy that nobody listed: its headers are shown as what they are, and not believed.
+    let forwarded = [host, ("x-forwarded-host", "id.<b>corp"), ("x-forwarded-for", "192.0.2.7")];
+    let (_, page) = through(&plain, &cookie, "/setup", &forwarded).await;
+    assert!(shown(&page, "--trusted-proxy 10.0.0.8/32") && !shown(&page, "192.0.2.7"), "{page}");
+    assert!(shown(&page, "id.&#60;b&#62;corp") && !shown(&page, "<b>corp"), "{page}");
+
+    // One that is listed and leaves something out.
+    let listed = edged(&world, &["10.0.0.8/32"]);
+    let (_, page) = through(&listed, &cookie, "/setup", &[host]).await;
+    assert!(shown(&page, "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"), "{page}");
+    let (_, page) = through(&listed, &cookie, "/setup", &[host, ("x-forwarded-for", "192.0.2.7")]).await;
+    assert!(shown(&page, "proxy_set_header X-Forwarded-Proto $scheme;") && shown(&page, "192.0.2.7"), "{page}");
+    let all = [host, ("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "http")];
+    let (_, page) = through(&listed, &cookie, "/setup", &all).await;
+    assert!(!shown(&page, "proxy_set_header") && shown(&page, "10.0.0.8"), "{page}");
+
+    // By another name nothing is set up, and the proxy is named there too.
+    let (status, page) = through(&plain, &cookie, "/setup", &[("host", "srv1"), ("x-forwarded-host", &name)]).await;
+    assert_eq!(status, 421);
+    assert!(shown(&page, "--cloud-name srv1") && shown(&page, "--trusted-proxy 10.0.0.8/32"), "{page}");
+}
+
+#[tokio::test]
+async fn a_form_from_a_page_at_another_address_says_which_one_is_right() {
+    let world = World::new().await;
+    let mut browser = opened(&world, json!({})).await;
+    browser.get(&world, "/setup").await;
+    let form = format!("csrf={}&name=Acme&domain=acme.example", browser.hidden("csrf"));
+    let ask = world.ask("POST", "/setup/organization").public().header("cookie", &browser.cookie());
+    let ask = ask.header("origin", "https://login.corp.example").header("sec-fetch-site", "same-origin");
+    let answer = ask.bytes("application/x-www-form-urlencoded", form.as_bytes()).send().await;
+    assert_eq!(answer.status, 403, "{}", answer.text);
+    for words in ["https://login.corp.example", "--cloud-name login.corp.example", world.app.origin()] {
+        assert!(answer.text.contains(words), "{words}: {}", answer.text);
+    }
+    assert!(world.app.directory.organizations().await.unwrap().is_empty());
+}

@@ -25,7 +25,7 @@ async fn every_refusal_is_found_by_its_reference_with_reason_and_fix() {
     let code = owner.get(&world, "/o/acme/admin/audit/explain?what=lk-token-001").await;
     assert!(code.text.contains("LK-TOKEN-001"), "{}", code.text);
     let none = owner.get(&world, "/o/acme/admin/audit/explain?what=%3Cscript%3E").await;
-    assert!(none.text.contains("nothing is recorded") && !none.text.contains("<script>"), "{}", none.text);
+    assert!(none.text.contains("Nothing is recorded") && !none.text.contains("<script>"), "{}", none.text);
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn broken_metadata_comes_back_as_typed_with_line_and_element() {
     assert!(answer.text.contains("https://a.example"), "what was typed is still there");
     let broken =
         owner.post(&world, "/o/acme/admin/services/new", &[("name", "wiki"), ("metadata", "<a>\n<b></a>")]).await;
-    assert!(broken.text.contains("line 2"), "{}", broken.text);
+    assert!(broken.text.contains("Line 2"), "{}", broken.text);
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn somebody_is_let_in_and_out_again_and_a_wrong_name_comes_back() {
     let place = wiki(&world, &owner).await;
     let wrong = owner.post(&world, &format!("{place}/entitle"), &[("kind", "group"), ("who", "nobodies")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text);
-    assert!(wrong.text.contains("there is no group:nobodies") && wrong.text.contains("value=\"nobodies\""));
+    assert!(wrong.text.contains("There is no group:nobodies") && wrong.text.contains("value=\"nobodies\""));
     let who = [("kind", "user"), ("who", "olga@acme.example")];
     assert_eq!(owner.post(&world, &format!("{place}/entitle"), &who).await.status, StatusCode::SEE_OTHER);
     let lines = world.app.directory.service_entitlements(&owner.org, "wiki").await.unwrap();
@@ -95,7 +95,7 @@ async fn a_preview_shows_every_value_and_is_no_key_to_an_account() {
     assert!(!page.text.contains("SignatureValue") && !page.text.contains("X509Certificate"), "{}", page.text);
     assert!(page.text.contains("may not use the service"), "she is not entitled");
     let nobody = owner.get(&world, &format!("{place}/preview?user=nobody@acme.example")).await;
-    assert!(nobody.text.contains("there is no user nobody@acme.example"), "{}", nobody.text);
+    assert!(nobody.text.contains("There is no user nobody@acme.example"), "{}", nobody.text);
     // Who may see services and no users does not learn who somebody is.
     let role = serde_json::json!({"name": "keeper", "rights": {"services": "view"}});
     world.post("/api/v1/o/acme/roles", role).await.good();

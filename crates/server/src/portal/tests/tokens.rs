@@ -113,7 +113,7 @@ async fn rotation_gives_a_successor_beside_the_old_one() {
     let token = token(&world, true).await;
     let differ = [("overlap", "7"), ("copy", "keep"), ("password", PASSWORD), ("password_again", "another one 12")];
     let refused = admin.post(&world, &page(&token, "/rotate"), &differ).await;
-    assert!(refused.status == 422 && refused.text.contains("the two passwords are not the same"), "{}", refused.text);
+    assert!(refused.status == 422 && refused.text.contains("The two passwords are not the same"), "{}", refused.text);
     let done = admin.post(&world, &page(&token, "/rotate"), &[("overlap", "7"), ("copy", "none")]).await;
     assert_eq!(done.status, 200, "{}", done.text);
     assert!(done.text.contains("lkdt1_") && !done.text.contains(token["device_token"].as_str().unwrap()));

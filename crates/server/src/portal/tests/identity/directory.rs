@@ -122,7 +122,7 @@ async fn a_file_with_mistakes_tells_each_line_and_imports_nobody() {
     let answer = owner.post(&world, &format!("{USERS}/import"), &[("text", file)]).await;
     assert_eq!(answer.status, 422);
     assert!(
-        answer.text.contains("line 3: ") && answer.text.contains("line 4: there is no group nowhere"),
+        answer.text.contains("Line 3: ") && answer.text.contains("Line 4: there is no group nowhere"),
         "{}",
         answer.text
     );

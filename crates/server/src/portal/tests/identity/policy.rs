@@ -70,7 +70,7 @@ async fn a_policy_for_no_domain_comes_back_as_it_was_chosen() {
         owner.post(&world, CHANGE, &[("version", version.as_str()), ("enabled", "on"), ("scope", "some")]).await;
     assert_eq!(answer.status, 422);
     assert!(
-        answer.text.contains("choose at least one domain")
+        answer.text.contains("Choose at least one domain")
             && answer.text.contains("name=\"enabled\" value=\"on\" checked")
     );
 }
