@@ -12,6 +12,7 @@ pub mod policy;
 pub mod records;
 pub mod recovery;
 pub mod totp;
+pub mod used;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,6 +24,7 @@ pub use password::{NewPassword, PasswordRules, PasswordTry, Tried};
 pub use policy::{NewSignInPolicy, SignInPolicyView};
 pub use recovery::RecoveryCodes;
 pub use totp::{TotpSetup, TotpView};
+pub use used::CredentialCounts;
 
 use crate::access::may_change_user;
 use crate::audit::{ActorKind, NewEvent};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::records::SignInPolicy;
+use super::used::keeps_a_way;
 use crate::audit::NewEvent;
 use crate::id::OrgId;
 use crate::query::Filter;
@@ -129,12 +130,13 @@ impl Directory {
             let before = current(tx, &org)?;
             intent.condition.check("sign-in methods", &before)?;
             let now = tx.now();
-            let mut ours = Org::of(tx, &org);
-            if !ours.any::<Organization>(Filter::all())? {
+            if !Org::of(tx, &org).any::<Organization>(Filter::all())? {
                 return Err(Error::not_found("organization", org.as_str()));
             }
             let row =
                 SignInPolicy { org: org.clone(), methods: Json(methods.clone()), password_min_length, updated_at: now };
+            keeps_a_way(tx, &intent, &org, &before, &row.clone().into())?;
+            let mut ours = Org::of(tx, &org);
             if before.updated_at.is_some() {
                 ours.replace(&row)?;
             } else {

@@ -54,6 +54,7 @@ const IDENTITY: &[Entry] = &[
     entry("/admin/groups", "groups.title", "group", &[Scope::GroupsRead]),
     entry("/admin/roles", "roles.title", "role", &[Scope::RolesRead]),
     entry("/admin/services", "services.title", "app", &[Scope::ServicesRead]),
+    entry("/admin/sign-in-methods", "methods.title", "passkey", &[Scope::PolicyRead]),
     entry("/admin/sessions", "sessions.title", "session", &[Scope::SessionsRead]),
     entry("/admin/keys", "keys.title", "key", &[Scope::KeysRead]),
     entry("/admin/api-clients", "clients.title", "terminal", &[Scope::ApiClientsRead]),

@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("dashboard", include_str!("../../texts/en/dashboard.toml")),
     ("keys", include_str!("../../texts/en/keys.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
+    ("methods", include_str!("../../texts/en/methods.toml")),
     ("policy", include_str!("../../texts/en/policy.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
     ("roles", include_str!("../../texts/en/roles.toml")),
@@ -104,6 +105,8 @@ mod tests {
     /// Keys that are put together at run time begin with one of these.
     const COMPUTED: &[&str] = &[
         "account.method.",
+        "methods.about.",
+        "methods.name.",
         "common.state.",
         "common.platform.",
         "common.level.",

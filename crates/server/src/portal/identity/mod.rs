@@ -8,6 +8,7 @@ mod dashboard;
 mod domains;
 mod groups;
 mod keys;
+mod methods;
 mod policy;
 mod roles;
 mod services;
@@ -27,6 +28,7 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let doors = groups::doors(doors);
     let doors = roles::doors(doors);
     let doors = services::doors(doors);
+    let doors = methods::doors(doors);
     let doors = sessions::doors(doors);
     let doors = keys::doors(doors);
     let doors = clients::doors(doors);

@@ -1,6 +1,7 @@
 //! The pages of the Identity admin: what the directory has is shown, and what a form says is done.
 
 mod directory;
+mod methods;
 mod policy;
 mod roles;
 

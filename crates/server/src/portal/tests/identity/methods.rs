@@ -1,0 +1,80 @@
+//! The sign-in methods of an organization.
+
+use latchkey_directory::Intent;
+use latchkey_directory::audit::Actor;
+use latchkey_directory::credentials::NewPasskey;
+use latchkey_directory::values::SignInMethod::{Passkey, Password as ByPassword, RecoveryCode, Totp};
+
+use super::super::people::Person;
+use super::{hidden, owned, to};
+
+const PAGE: &str = "/o/acme/admin/sign-in-methods";
+const CHANGE: &str = "/o/acme/admin/sign-in-methods/change";
+
+#[tokio::test]
+async fn methods_are_chosen_and_ordered_and_a_look_comes_first() {
+    let (world, owner) = owned().await;
+    assert!(owner.get(&world, PAGE).await.text.contains("Fingerprint, face, PIN"));
+    let version = hidden(&owner.get(&world, CHANGE).await, "version");
+    let fields = [
+        ("version", version.as_str()),
+        ("methods", "passkey"),
+        ("methods", "password"),
+        ("methods", "totp"),
+        ("place_passkey", "3"),
+        ("place_password", "1"),
+        ("place_totp", "2"),
+        ("password_min_length", "16"),
+    ];
+    let review = owner.post(&world, CHANGE, &fields).await;
+    assert_eq!(review.status, 200, "{}", review.text);
+    assert!(review.text.contains("<strong>Recovery code</strong><span>is offered no more"), "{}", review.text);
+    assert!(review.text.contains("--method password --method totp --method passkey --password-min-length 16"));
+    let policy = world.app.directory.sign_in_policy(&owner.org).await.unwrap();
+    assert!(policy.allows(RecoveryCode), "a look changes nothing");
+    let saved = owner.post(&world, CHANGE, &[&fields[..], &[("save", "on")]].concat()).await;
+    assert_eq!(to(&saved), format!("{PAGE}?said=methods-saved"));
+    let policy = world.app.directory.sign_in_policy(&owner.org).await.unwrap();
+    assert_eq!((policy.methods, policy.password_min_length), (vec![ByPassword, Totp, Passkey], 16));
+}
+
+#[tokio::test]
+async fn a_choice_that_shuts_administrators_out_comes_back_as_it_was_typed() {
+    let (world, owner) = owned().await;
+    let version = hidden(&owner.get(&world, CHANGE).await, "version");
+    let only = [("version", version.as_str()), ("methods", "password"), ("password_min_length", "four")];
+    let back = owner.post(&world, CHANGE, &only).await;
+    assert_eq!(back.status, 422, "{}", back.text);
+    assert!(back.text.contains("allow one of these ways") && back.text.contains("8 to 64"), "{}", back.text);
+    assert!(back.text.contains("value=\"four\""), "{}", back.text);
+}
+
+#[tokio::test]
+async fn nobody_chooses_away_the_only_way_that_they_have_themselves() {
+    let (world, owner) = owned().await;
+    let directory = &world.app.directory;
+    let key = NewPasskey { name: "Laptop".into(), credential_id: vec![7; 16], passkey: "{}".into() };
+    directory.add_passkey(&Intent::of(&Actor::system()), &owner.org, "olga@acme.example", key).await.unwrap();
+    let version = hidden(&owner.get(&world, CHANGE).await, "version");
+    let only = [
+        ("version", version.as_str()),
+        ("methods", "password"),
+        ("methods", "totp"),
+        ("password_min_length", "12"),
+        ("save", "on"),
+    ];
+    let refused = owner.post(&world, CHANGE, &only).await;
+    assert!(refused.text.contains("you could not sign in any more"), "{}", refused.text);
+    assert!(directory.sign_in_policy(&owner.org).await.unwrap().allows(Passkey));
+    let kept = [&only[..], &[("methods", "passkey")]].concat();
+    assert_eq!(owner.post(&world, CHANGE, &kept).await.status, 303);
+}
+
+#[tokio::test]
+async fn who_may_only_see_them_is_offered_no_change() {
+    let (world, _) = owned().await;
+    let auditor = Person::with_role(&world, "otto", Some("auditor")).await;
+    let page = auditor.get(&world, PAGE).await;
+    assert!(page.status == 200 && !page.text.contains("/change"), "{}", page.text);
+    assert_eq!(auditor.get(&world, CHANGE).await.status, 403);
+}
