@@ -5,6 +5,7 @@
 mod form;
 mod import;
 mod one;
+mod reset;
 mod status;
 pub mod waiting;
 
@@ -36,6 +37,7 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let doors = form::doors(doors);
     let doors = import::doors(doors);
     let doors = status::doors(doors);
+    let doors = reset::doors(doors);
     one::doors(doors)
 }
 

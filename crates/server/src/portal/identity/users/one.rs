@@ -64,7 +64,10 @@ impl Happened {
 struct Beside {
     roles: Option<Vec<AssignmentView>>,
     bindings: Option<Vec<BindingView>>,
+    /// There are more than are shown.
+    more_bindings: bool,
     sessions: Option<(Vec<SessionView>, Vec<BrowserSessionView>)>,
+    more_sessions: bool,
     services: Option<Vec<String>>,
     history: Option<Vec<Happened>>,
 }
@@ -99,15 +102,20 @@ async fn beside(app: &App, visit: &Visit, user: &UserView) -> Result<Beside> {
         true => Some(directory.roles_of(org, &Holder::User(user.id.clone())).await?),
         false => None,
     };
+    let (mut more_bindings, mut more_sessions) = (false, false);
     let bindings = if rights.may(Scope::DevicesRead) {
         let theirs = BindingFilter { user: vec![user.id.clone()], ..BindingFilter::default() };
-        Some(directory.bindings(org, theirs, some()).await?.items)
+        let page = directory.bindings(org, theirs, some()).await?;
+        more_bindings = page.next.is_some();
+        Some(page.items)
     } else {
         None
     };
     let sessions = if rights.may(Scope::SessionsRead) {
         let theirs = SessionFilter { user: vec![user.id.clone()], ..SessionFilter::default() };
-        let at_services = directory.sessions(org, theirs, some()).await?.items;
+        let at_services = directory.sessions(org, theirs, some()).await?;
+        more_sessions = at_services.next.is_some();
+        let at_services = at_services.items;
         let mut in_browsers = directory.browser_sessions(org, Some(&user.id), some()).await?.items;
         if rights.is_masked(Module::Sessions) {
             for session in &mut in_browsers {
@@ -131,7 +139,7 @@ async fn beside(app: &App, visit: &Visit, user: &UserView) -> Result<Beside> {
     } else {
         None
     };
-    Ok(Beside { roles, bindings, sessions, services, history })
+    Ok(Beside { roles, bindings, more_bindings, sessions, more_sessions, services, history })
 }
 
 async fn show(
