@@ -63,6 +63,8 @@ class Cloud:
         self.run("domain", "verify", "acme.example", "--operator-word", "test")
         self.run("user", "create", "anna@acme.example")
         self.run("group", "create", "people")
+        self.run("device-group", "create", "kiosks")
+        self.run("cleanup-rule", "create", "--action", "retire", "--silent-days", "90", "--device-group", "kiosks")
         self.run("policy", "set", "--enabled", "--domain", "acme.example", "--jit")
         self.run("service", "add", "wiki", "--entity-id", "https://wiki.example/saml", "--acs", "https://wiki.example/acs")
         # The one organization: what the fuzzer would invent instead leads nowhere.

@@ -614,6 +614,9 @@ pub const TABLES: &[&crate::table::Table] = {
     use crate::credentials::records::{
         KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
     };
+    use crate::device::clean::CleanedUp;
+    use crate::device::clean_rule::CleanupRule;
+    use crate::device::group::{DeviceGroup, DeviceGroupMember};
     use crate::statistics::{CountedUpTo, DayCount};
     use crate::table::Record as R;
     &[
@@ -657,5 +660,9 @@ pub const TABLES: &[&crate::table::Table] = {
         <Checkpoint as R>::TABLE,
         <DayCount as R>::TABLE,
         <CountedUpTo as R>::TABLE,
+        <CleanedUp as R>::TABLE,
+        <DeviceGroup as R>::TABLE,
+        <DeviceGroupMember as R>::TABLE,
+        <CleanupRule as R>::TABLE,
     ]
 };

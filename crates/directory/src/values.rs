@@ -186,6 +186,16 @@ values! {
         Remove = "remove",
     }
 
+    /// What a clean-up rule does to a device.
+    pub enum CleanupAction {
+        /// Takes it out of the count; when it comes back, an approval lets it in again.
+        Retire = "retire",
+        /// Stops it until an administrator resumes it.
+        Suspend = "suspend",
+        /// Removes it for ever.
+        Remove = "remove",
+    }
+
     /// What is signed in an answer to a service.
     pub enum SignWhat {
         /// The assertion.

@@ -176,6 +176,31 @@ impl Directory {
         .await
     }
 
+    /// The ids of all devices that the filter finds. One that names nothing is refused: it would be every device.
+    pub(crate) async fn device_ids(&self, org: &OrgId, filter: DeviceFilter) -> Result<Vec<String>> {
+        if filter.is_empty() {
+            return Err(Error::field(
+                "/filter",
+                "say which devices: state, user, token, platform, serial, level, group, last_seen_before or q",
+            ));
+        }
+        let found = org.clone();
+        self.read::<_, Error>(move |tx| {
+            let mut ours = Org::of(tx, &found);
+            let mut request = PageRequest { limit: 1_000, after: None, count: false };
+            let mut ids = Vec::new();
+            loop {
+                let page = filter.page(&mut ours, &request)?;
+                ids.extend(page.items.into_iter().map(|row| row.id));
+                request.after = page.next;
+                if request.after.is_none() {
+                    return Ok(ids);
+                }
+            }
+        })
+        .await
+    }
+
     /// Does one thing to every device that the filter finds and whose state allows it. Not one transaction: what was done stays done
     /// when a later one fails.
     pub async fn change_devices(
@@ -185,28 +210,7 @@ impl Directory {
         filter: DeviceFilter,
         order: Order,
     ) -> Result<Bulk> {
-        if filter.is_empty() {
-            return Err(Error::field(
-                "/filter",
-                "say which devices: state, user, token, platform, serial, level, last_seen_before or q",
-            ));
-        }
-        let found = org.clone();
-        let ids: Vec<String> = self
-            .read::<_, Error>(move |tx| {
-                let mut ours = Org::of(tx, &found);
-                let mut request = PageRequest { limit: 1_000, after: None, count: false };
-                let mut ids = Vec::new();
-                loop {
-                    let page = filter.page(&mut ours, &request)?;
-                    ids.extend(page.items.into_iter().map(|row| row.id));
-                    request.after = page.next;
-                    if request.after.is_none() {
-                        return Ok(ids);
-                    }
-                }
-            })
-            .await?;
+        let ids = self.device_ids(org, filter).await?;
         let mut all = Bulk::default();
         for some in ids.chunks(AT_ONCE) {
             let (intent, org, some) = (intent.clone(), org.clone(), some.to_vec());

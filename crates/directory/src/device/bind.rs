@@ -8,6 +8,7 @@ use latchkey_wire::message::Bind;
 use latchkey_wire::{BindingState, Code, DeviceState, Level};
 
 use super::domains::Policy;
+use super::group::users_per_device;
 use super::state::{live, reason};
 use super::text::clean;
 use super::user::{self, Claim};
@@ -68,8 +69,9 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     }
     limit(tx, &device, bound.len())?;
     let mut judged = user::judge(tx, org, &claim, &device.ceiling, &policy)?;
-    // One low binding a device: another low claim waits for an administrator. So does that of somebody whom one sent away from here.
-    if bound.iter().any(|binding| binding.level.is_low()) || was_sent_away(tx, &device, judged.user())? {
+    // One low binding a device, or as many as its group says: another low claim waits for an administrator. So does that of somebody whom one
+    // sent away from here.
+    if is_full(tx, &device, &bound)? || was_sent_away(tx, &device, judged.user())? {
         judged.must_wait();
     }
     let user = judged.settle(tx, org, &device.ceiling, &by, &device.id)?;
@@ -85,6 +87,12 @@ pub fn bind(tx: &mut dyn WriteTx, org: &OrgId, request: &Received<Bind>) -> Resu
     let mut outcome = outcome::of(tx, &device, &settings, None)?;
     outcome.created = true;
     Ok(outcome)
+}
+
+/// Whether no further person may use the device by their word alone.
+fn is_full(tx: &mut dyn WriteTx, device: &Device, bound: &[Binding]) -> Result<bool, StoreError> {
+    let low = u64::try_from(bound.iter().filter(|binding| binding.level.is_low()).count()).unwrap_or(u64::MAX);
+    Ok(low > 0 && low >= users_per_device(tx, &device.org, &device.id)?)
 }
 
 /// Whether a binding of this user on this device was ended by an administrator, or by the replay of what one did: a claim alone does not

@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use latchkey_wire::DeviceState;
 
+use super::clean_rule::CleanupRule;
 use super::state::{self, reason};
-use crate::Directory;
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
+use crate::page::PageRequest;
 use crate::query::{Direction, Filter};
 use crate::records::{Device, Organization};
 use crate::scope::{Org, across};
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::table::record;
 use crate::time::Timestamp;
+use crate::values::CleanupAction;
+use crate::{Directory, Error, Result};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY_HOURS: i64 = 24;
@@ -41,10 +44,13 @@ record! {
     }
 }
 
+/// So many devices that a rule finds are looked at in a round.
+const LOOKED_AT: u64 = 1_000;
+
 impl Directory {
     /// One round over all organizations. Answers how many devices it touched. One organization's failure is in nobody else's way: the first
     /// is answered at the end.
-    pub async fn clean_up_devices(&self) -> Result<u64, StoreError> {
+    pub async fn clean_up_devices(&self) -> Result<u64> {
         let organizations = self.read::<_, StoreError>(|tx| across::<Organization, _>(tx, Filter::all())).await?;
         let mut outcome = Ok(0);
         for organization in organizations {
@@ -60,25 +66,30 @@ impl Directory {
         outcome
     }
 
-    async fn clean_up(&self, settings: Organization) -> Result<u64, StoreError> {
+    async fn clean_up(&self, settings: Organization) -> Result<u64> {
         let looking = settings.clone();
-        let due: Vec<String> = self.read::<_, StoreError>(move |tx| due(tx, &looking)).await?;
+        let due = self.read::<_, Error>(move |tx| due(tx, &looking)).await?;
         if due.is_empty() {
             return Ok(0);
         }
-        self.write::<_, StoreError>(move |tx| clean_up(tx, &settings, &due)).await
+        Ok(self.write::<_, StoreError>(move |tx| clean_up(tx, &settings, &due)).await?)
     }
 }
 
 /// What becomes of a device that served its time.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Due {
+    /// It was unused for as long as the organization's setting allows.
     Retire,
+    /// Nobody approved it.
     Forget,
+    /// A rule of the organization.
+    Rule(CleanupRule),
 }
 
-/// The devices that are due and may be touched now, those that were silent longest first.
-fn due<T: Tx + ?Sized>(tx: &mut T, settings: &Organization) -> Result<Vec<String>, StoreError> {
+/// The devices that are due and may be touched now, each with what becomes of it. The settings come before the organization's own rules, and those
+/// in the order in which they were made.
+fn due<T: Tx + ?Sized>(tx: &mut T, settings: &Organization) -> Result<Vec<(String, Due)>> {
     let (org, now) = (&settings.org, tx.now());
     let unused = now.minus(Duration::from_secs(settings.retire_after_s));
     let retire = Device::state
@@ -90,17 +101,27 @@ fn due<T: Tx + ?Sized>(tx: &mut T, settings: &Organization) -> Result<Vec<String
     let old = Device::state_at.below(&now.minus(PENDING)).and(others);
     let forget = Device::state.eq(&DeviceState::Pending).and(old.by_row());
     let oldest = vec![(Device::seen_day.name, Direction::Ascending), ("id", Direction::Ascending)];
-    let mut devices: Vec<Device> = Vec::new();
+    let mut all: Vec<(String, Due)> = Vec::new();
     for filter in [retire, forget] {
-        let left = AT_ONCE - u64::try_from(devices.len()).unwrap_or(AT_ONCE).min(AT_ONCE);
-        devices.extend(Org::of(tx, org).select::<Device>(filter, oldest.clone(), Some(left))?);
+        let devices = Org::of(tx, org).select::<Device>(filter, oldest.clone(), Some(AT_ONCE))?;
+        all.extend(devices.iter().filter_map(|device| Some((device.id.clone(), is_due(device, settings, now)?))));
     }
-    devices.retain(|device| is_due(device, settings, now).is_some());
-    if devices.is_empty() {
-        return Ok(Vec::new());
+    let mut rules: Vec<CleanupRule> = Org::of(tx, org).find(CleanupRule::enabled.eq(&true))?;
+    rules.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    for rule in rules {
+        let some = PageRequest { limit: LOOKED_AT, ..PageRequest::default() };
+        let mut devices = rule.filter(now).page(&mut Org::of(tx, org), &some)?.items;
+        devices.retain(|device| rule.is_about(device, now));
+        all.extend(devices.into_iter().map(|device| (device.id, Due::Rule(rule.clone()))));
     }
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|(id, _)| seen.insert(id.clone()));
     let room = room(tx, org, now)?;
-    Ok(devices.into_iter().map(|device| device.id).take(usize::try_from(room).unwrap_or(0)).collect())
+    all.truncate(usize::try_from(room).unwrap_or(0));
+    Ok(all)
 }
 
 fn is_due(device: &Device, settings: &Organization, now: Timestamp) -> Option<Due> {
@@ -118,13 +139,17 @@ fn is_due(device: &Device, settings: &Organization, now: Timestamp) -> Option<Du
     }
 }
 
-fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[String]) -> Result<u64, StoreError> {
+fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[(String, Due)]) -> Result<u64, StoreError> {
     let (org, now) = (&settings.org, tx.now());
     let mut touched = 0;
-    for id in due {
-        // It may have come back since it was looked for.
+    for (id, due) in due {
         let Some(mut device) = Org::of(tx, org).get::<Device>(id)? else { continue };
-        match is_due(&device, settings, now) {
+        // It may have come back since it was looked for.
+        let still = match due {
+            Due::Rule(rule) => rule.is_about(&device, now).then(|| due.clone()),
+            Due::Retire | Due::Forget => is_due(&device, settings, now),
+        };
+        match still {
             Some(Due::Retire) => {
                 state::set(tx, &mut device, DeviceState::Retired, Some(reason::UNUSED))?;
                 state::device_sessions(tx, &device, "device retired")?;
@@ -134,12 +159,40 @@ fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[String]) -> Re
             Some(Due::Forget) => {
                 state::remove(tx, &mut device, reason::NOT_APPROVED, &Actor::system())?;
             }
+            Some(Due::Rule(rule)) => obey(tx, &mut device, &rule)?,
             None => continue,
         }
         touched += 1;
     }
     note(tx, org, hour(now), touched)?;
     Ok(touched)
+}
+
+/// Does what a rule says.
+fn obey(tx: &mut dyn WriteTx, device: &mut Device, rule: &CleanupRule) -> Result<(), StoreError> {
+    let system = Actor::system();
+    let event = |action, device: &Device| {
+        let event = NewEvent::new(&system, action, device.id.clone()).with("rule", &rule.id);
+        event.with("from", device.state.as_str()).with("last_seen_at", device.last_seen_at)
+    };
+    match rule.action {
+        CleanupAction::Retire => {
+            let event = event("device.retire", device);
+            state::set(tx, device, DeviceState::Retired, Some(reason::UNUSED))?;
+            state::device_sessions(tx, device, "device retired")?;
+            state::audit(tx, device, event);
+        }
+        CleanupAction::Suspend => {
+            let event = event("device.suspend", device);
+            state::set(tx, device, DeviceState::Suspended, Some(reason::UNUSED))?;
+            state::device_sessions(tx, device, "device suspended")?;
+            state::audit(tx, device, event);
+        }
+        CleanupAction::Remove => {
+            state::remove(tx, device, reason::UNUSED, &system)?;
+        }
+    }
+    Ok(())
 }
 
 fn hour(now: Timestamp) -> i64 {

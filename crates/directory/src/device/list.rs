@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_wire::{DeviceState, Level, Platform};
 
+use super::group::members;
 use super::state;
 use super::view::{BindingFilter, DeviceFilter, users};
 use crate::error::{Error, Result};
@@ -87,7 +88,15 @@ impl DeviceFilter {
     /// The source, and what the rows it finds are still to be asked.
     fn source<T: Tx + ?Sized>(&self, org: &mut Org<'_, T>) -> Result<(Source, Filter)> {
         if !self.user.is_empty() {
-            return Ok((Source::Ids(self.of_users(org)?), self.plain()));
+            let mut ids = self.of_users(org)?;
+            if !self.group.is_empty() {
+                let grouped: BTreeSet<String> = members(org, &self.group)?.into_iter().collect();
+                ids.retain(|id| grouped.contains(id));
+            }
+            return Ok((Source::Ids(ids), self.plain()));
+        }
+        if !self.group.is_empty() {
+            return Ok((Source::Ids(members(org, &self.group)?), self.plain()));
         }
         if let Some(text) = self.text() {
             return Ok((Source::Text(spellings(text)), self.plain()));
@@ -183,6 +192,9 @@ impl DeviceFilter {
                 let some: Vec<String> = left.take(want).cloned().collect();
                 let end = (some.len() == want).then(|| some.last().map(Place::id)).flatten();
                 let mut rows = by_ids(org, &some, &rest, |row: &Device| &row.id)?;
+                if self.user.is_empty() {
+                    rows = self.of_level(org, Part { rows, seen: 0, end: None })?.rows;
+                }
                 if let Some(text) = self.text() {
                     let beginnings = spellings(text);
                     let names = Names::of(org, rows.iter().map(|(_, row)| row))?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use latchkey_wire::{BindingState, DeviceState};
 
+use super::group::DeviceGroupMember;
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
 use crate::query::Filter;
@@ -75,6 +76,7 @@ pub(crate) fn remove(tx: &mut dyn WriteTx, device: &mut Device, why: &str, actor
     set(tx, device, DeviceState::Removed, Some(why))?;
     keys_die(tx, device)?;
     bindings_end(tx, device, "device removed")?;
+    Org::of(tx, &device.org).delete::<DeviceGroupMember>(DeviceGroupMember::device_id.eq(&device.id))?;
     let sessions = device_sessions(tx, device, "device removed")?;
     let event = NewEvent::new(actor, "device.remove", device.id.clone()).with("reason", why).with("sessions", sessions);
     audit(tx, device, event);

@@ -134,6 +134,8 @@ pub struct DeviceFilter {
     /// With a user of one of these evidence levels.
     #[schema(value_type = Vec<u8>)]
     pub level: Vec<Level>,
+    /// In one of these device groups, by id or name.
+    pub group: Vec<String>,
     /// Not heard of since then.
     #[schema(value_type = Option<String>)]
     pub last_seen_before: Option<Timestamp>,

@@ -11,6 +11,7 @@ mod access;
 mod administering;
 mod binding;
 mod enrolling;
+mod grouping;
 mod matrix;
 mod renewing;
 mod replaying;

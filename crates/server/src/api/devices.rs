@@ -42,6 +42,7 @@ struct Filters {
     platform: Many<Platform>,
     serial: Many<String>,
     level: Many<Level>,
+    group: Many<String>,
     last_seen_before: Once<Timestamp>,
     q: Once<String>,
 }
@@ -55,6 +56,7 @@ impl From<Filters> for DeviceFilter {
             platform: filters.platform.0,
             serial: filters.serial.0,
             level: filters.level.0,
+            group: filters.group.0,
             last_seen_before: filters.last_seen_before.0,
             first_seen_since: None,
             q: filters.q.0,

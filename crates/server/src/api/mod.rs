@@ -28,9 +28,11 @@ mod backup;
 mod bindings;
 pub mod body;
 pub mod caller;
+mod cleanup_rules;
 mod clients;
 mod codes;
 mod credentials;
+mod device_groups;
 mod devices;
 mod domains;
 mod explain;
@@ -117,6 +119,8 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(sessions::routes())
         .merge(statistics::routes())
         .merge(groups::routes())
+        .merge(device_groups::routes())
+        .merge(cleanup_rules::routes())
         .merge(policy::routes())
         .merge(roles::routes())
         .merge(services::routes())

@@ -91,6 +91,12 @@ enum Command {
     /// Enrolled devices
     #[command(subcommand)]
     Device(nouns::device::Device),
+    /// Groups of devices
+    #[command(subcommand)]
+    DeviceGroup(nouns::device_group::DeviceGroup),
+    /// What becomes of devices that were not heard of
+    #[command(subcommand)]
+    CleanupRule(nouns::cleanup_rule::CleanupRule),
     /// Which user is on which device
     #[command(subcommand)]
     Binding(nouns::binding::Binding),
@@ -194,6 +200,8 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Group(verb) => verb.run(&context),
         Command::Role(verb) => verb.run(&context),
         Command::Device(verb) => verb.run(&context),
+        Command::DeviceGroup(verb) => verb.run(&context),
+        Command::CleanupRule(verb) => verb.run(&context),
         Command::Binding(verb) => verb.run(&context),
         Command::Code(verb) => verb.run(&context),
         Command::Session(verb) => verb.run(&context),

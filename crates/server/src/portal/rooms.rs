@@ -44,6 +44,8 @@ const CONNECTOR: &[Entry] = &[
     entry("/connector/tokens", "tokens.title", "key", &[Scope::TokensRead]),
     entry("/connector/deploy", "deploy.title", "deploy", &[Scope::TokensWrite]),
     entry("/connector/devices", "devices.title", "devices", &[Scope::DevicesRead]),
+    entry("/connector/device-groups", "device_groups.title", "group", &[Scope::DevicesRead]),
+    entry("/connector/cleanup-rules", "rules.title", "trash", &[Scope::DevicesRead]),
 ];
 
 const IDENTITY: &[Entry] = &[

@@ -23,6 +23,8 @@ const FILES: &[(&str, &str)] = &[
     ("dashboard", include_str!("../../texts/en/dashboard.toml")),
     ("keys", include_str!("../../texts/en/keys.toml")),
     ("landing", include_str!("../../texts/en/landing.toml")),
+    ("device_groups", include_str!("../../texts/en/device_groups.toml")),
+    ("rules", include_str!("../../texts/en/rules.toml")),
     ("methods", include_str!("../../texts/en/methods.toml")),
     ("policy", include_str!("../../texts/en/policy.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
@@ -106,6 +108,8 @@ mod tests {
     const COMPUTED: &[&str] = &[
         "account.method.",
         "methods.about.",
+        "rules.does.",
+        "rules.means.",
         "methods.name.",
         "common.state.",
         "common.platform.",

@@ -92,6 +92,9 @@ pub(crate) struct Filters {
     /// With this serial number; capitals and small letters are alike
     #[arg(long, value_name = "S")]
     serial: Vec<String>,
+    /// In this device group
+    #[arg(long, value_name = "G")]
+    group: Vec<String>,
     /// With a user of this evidence level
     #[arg(long, value_name = "N", value_parser = values::level)]
     level: Vec<u8>,
@@ -132,13 +135,14 @@ impl Filters {
         document
     }
 
-    fn lists(&self) -> [(&'static str, &Vec<String>); 5] {
+    fn lists(&self) -> [(&'static str, &Vec<String>); 6] {
         [
             ("state", &self.state),
             ("user", &self.user),
             ("token", &self.token),
             ("platform", &self.platform),
             ("serial", &self.serial),
+            ("group", &self.group),
         ]
     }
 }

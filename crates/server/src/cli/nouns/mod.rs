@@ -6,9 +6,11 @@
 pub(crate) mod api_client;
 pub(crate) mod audit;
 pub(crate) mod binding;
+pub(crate) mod cleanup_rule;
 pub(crate) mod code;
 pub(crate) mod deploy;
 pub(crate) mod device;
+pub(crate) mod device_group;
 pub(crate) mod domain;
 pub(crate) mod group;
 pub(crate) mod key;

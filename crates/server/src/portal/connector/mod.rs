@@ -5,10 +5,12 @@
 mod confirm;
 mod deploy;
 mod devices;
+mod groups;
+mod rules;
 mod tokens;
 
 use super::doors::Doors;
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    deploy::doors(devices::doors(tokens::doors(doors)))
+    deploy::doors(rules::doors(groups::doors(devices::doors(tokens::doors(doors)))))
 }

@@ -5,6 +5,7 @@
 mod devices;
 mod doors;
 mod fleet;
+mod grouping;
 mod identity;
 mod oversight;
 pub(crate) mod people;

@@ -16,7 +16,7 @@ use super::super::super::text;
 use super::super::super::visit::Visit;
 use super::act::{is_danger, order, word};
 use super::list::flags;
-use super::{LIST, asked_for, filter, name_of, query, seen_by};
+use super::{LIST, asked_for, filter, name_of, query, said, seen_by};
 use crate::app::App;
 use crate::problem::{Problem, Result};
 
@@ -147,13 +147,4 @@ fn show(
         api: format!("POST /api/v1{}/devices/bulk?dry_run=true\n{body}", visit.at("")),
         action,
     })
-}
-
-/// The filter as the API takes it, without what is not asked for.
-fn said(filter: &DeviceFilter) -> serde_json::Value {
-    let mut value = serde_json::to_value(filter).unwrap_or_default();
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
-    }
-    value
 }

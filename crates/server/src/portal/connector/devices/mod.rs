@@ -30,10 +30,10 @@ pub(super) fn doors(doors: Doors) -> Doors {
 const SILENT: [&str; 6] = ["1", "7", "30", "60", "90", "180"];
 
 /// The names of the filter's fields in a form, in the order in which they are kept from page to page.
-const FIELDS: [&str; 8] = ["q", "state", "platform", "level", "silent", "user", "token", "serial"];
+const FIELDS: [&str; 9] = ["q", "state", "platform", "level", "silent", "user", "token", "serial", "group"];
 
 /// Reads the filter. Somebody who may not see names cannot search for them either.
-fn filter(visit: &Visit, fields: &Fields, now: Timestamp) -> DeviceFilter {
+pub(super) fn filter(visit: &Visit, fields: &Fields, now: Timestamp) -> DeviceFilter {
     let many = |name: &str| fields.many(name);
     let hidden = is_masked(visit);
     let names = |name: &str| if hidden { Vec::new() } else { many(name) };
@@ -45,6 +45,7 @@ fn filter(visit: &Visit, fields: &Fields, now: Timestamp) -> DeviceFilter {
         platform: many("platform").iter().filter_map(|text| text.parse().ok()).collect(),
         serial: names("serial"),
         level: many("level").iter().filter_map(|text| text.parse().ok()).collect(),
+        group: many("group"),
         last_seen_before: days.map(|days| now.minus(Duration::from_secs(days * 86_400))),
         first_seen_since: None,
         q: fields.text("q").filter(|_| !hidden).map(str::to_owned),
@@ -52,13 +53,13 @@ fn filter(visit: &Visit, fields: &Fields, now: Timestamp) -> DeviceFilter {
 }
 
 /// The filter's fields as they were asked for: to be sent along.
-fn asked_for(fields: &Fields) -> Vec<(String, String)> {
+pub(super) fn asked_for(fields: &Fields) -> Vec<(String, String)> {
     let of = |name: &&'static str| fields.many(name).into_iter().map(|value| ((*name).to_owned(), value));
     FIELDS.iter().flat_map(of).collect()
 }
 
 /// The same as a query.
-fn query(fields: &[(String, String)]) -> String {
+pub(super) fn query(fields: &[(String, String)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(fields);
     query.finish()
@@ -69,7 +70,7 @@ fn is_masked(visit: &Visit) -> bool {
 }
 
 /// A device as this visitor may see it.
-fn seen_by(visit: &Visit, device: DeviceView) -> DeviceView {
+pub(super) fn seen_by(visit: &Visit, device: DeviceView) -> DeviceView {
     if is_masked(visit) { masked(device) } else { device }
 }
 
@@ -99,9 +100,18 @@ fn binding_seen_by(visit: &Visit, mut binding: BindingView) -> BindingView {
 }
 
 /// What people call a device.
-fn name_of(device: &DeviceView) -> &str {
+pub(super) fn name_of(device: &DeviceView) -> &str {
     match device.host.as_deref() {
         Some(host) if host != MASK => host,
         _ => &device.id,
     }
+}
+
+/// The filter as the API takes it, without what is not asked for.
+pub(super) fn said(filter: &DeviceFilter) -> serde_json::Value {
+    let mut value = serde_json::to_value(filter).unwrap_or_default();
+    if let Some(members) = value.as_object_mut() {
+        members.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+    }
+    value
 }
