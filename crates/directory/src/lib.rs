@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod branding;
 pub mod clients;
 pub mod clock;
 pub mod codes;

@@ -333,7 +333,7 @@ impl Directory {
     }
 }
 
-fn find<T: Tx + ?Sized>(tx: &mut T, which: &str) -> Result<Organization> {
+pub(crate) fn find<T: Tx + ?Sized>(tx: &mut T, which: &str) -> Result<Organization> {
     let filter =
         Organization::slug.eq(&which.to_owned()).or(Filter::Eq("org", crate::value::Value::Text(which.to_owned())));
     across::<Organization, _>(tx, filter)?.pop().ok_or_else(|| Error::not_found("organization", which))

@@ -611,6 +611,7 @@ record! {
 pub const TABLES: &[&crate::table::Table] = {
     use crate::access::records::{BrowserSession, CustomRole, RoleAssignment, SetupLink};
     use crate::audit::{AuditChain, AuditEvent, Checkpoint};
+    use crate::branding::{BrandingRow, LogoRow};
     use crate::credentials::records::{
         KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
     };
@@ -664,5 +665,7 @@ pub const TABLES: &[&crate::table::Table] = {
         <DeviceGroup as R>::TABLE,
         <DeviceGroupMember as R>::TABLE,
         <CleanupRule as R>::TABLE,
+        <BrandingRow as R>::TABLE,
+        <LogoRow as R>::TABLE,
     ]
 };

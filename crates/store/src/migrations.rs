@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0007_proofs.sql"),
     include_str!("../migrations/0008_cleaning.sql"),
     include_str!("../migrations/0009_device_groups.sql"),
+    include_str!("../migrations/0010_branding.sql"),
 ];
 
 /// Before this one, text columns in PostgreSQL had the database's collation.

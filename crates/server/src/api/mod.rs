@@ -27,6 +27,7 @@ mod audit;
 mod backup;
 mod bindings;
 pub mod body;
+mod branding;
 pub mod caller;
 mod cleanup_rules;
 mod clients;
@@ -109,6 +110,7 @@ fn organization_routes() -> OpenApiRouter<Shared> {
         .merge(organizations::routes())
         .merge(audit::routes())
         .merge(bindings::routes())
+        .merge(branding::routes())
         .merge(clients::routes())
         .merge(devices::routes())
         .merge(domains::routes())

@@ -120,6 +120,7 @@ pub async fn assemble(
         keys: KeyCache::new(directory.clone()),
         seals: SealKeys::new(directory.master().derive("daily-seal")),
         imports: crate::portal::identity::waiting::Waiting::default(),
+        logos: crate::portal::identity::waiting::Waiting::default(),
         form_key: crate::portal::csrf::FormKey::new(&directory.master().derive("portal-forms")),
         incarnation: directory.facts().incarnation,
         documents: crate::cloud::document::Documents::default(),

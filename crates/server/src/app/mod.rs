@@ -54,7 +54,9 @@ pub struct App {
     /// Makes the tokens of forms.
     pub form_key: crate::portal::csrf::FormKey,
     /// Files of users that wait for a yes.
-    pub imports: crate::portal::identity::waiting::Waiting,
+    pub imports: crate::portal::identity::waiting::Waiting<Vec<latchkey_directory::users::ImportLine>>,
+    /// Logos that wait for a yes.
+    pub logos: crate::portal::identity::waiting::Waiting<Vec<u8>>,
     /// The store's incarnation, part of every seal.
     pub incarnation: [u8; 16],
     /// Cloud documents, signed and remembered.

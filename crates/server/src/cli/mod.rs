@@ -76,6 +76,9 @@ enum Command {
     /// How people sign in: passkeys, passwords, one-time codes
     #[command(subcommand)]
     SignInMethod(nouns::sign_in_method::SignInMethod),
+    /// How pages look: logo, colour, texts
+    #[command(subcommand)]
+    Branding(nouns::branding::Branding),
     /// SAML services people sign in to
     #[command(subcommand)]
     Service(nouns::service::Service),
@@ -195,6 +198,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Deploy(args) => args.run(&context),
         Command::Policy(verb) => verb.run(&context),
         Command::SignInMethod(verb) => verb.run(&context),
+        Command::Branding(verb) => verb.run(&context),
         Command::Service(verb) => verb.run(&context),
         Command::User(verb) => verb.run(&context),
         Command::Group(verb) => verb.run(&context),

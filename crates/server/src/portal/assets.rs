@@ -5,6 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use base64::Engine as _;
@@ -13,7 +14,9 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use latchkey_wire::bytes::{sha256, to_base64url};
 
+use super::page;
 use crate::app::App;
+use crate::problem::{Problem, Result};
 
 /// The style sheet; it stands in every page.
 pub(crate) const STYLE: &str = include_str!("../../assets/portal.css");
@@ -22,7 +25,19 @@ const PLACE: &str = "/assets/portal.js";
 
 /// The routes of this concern.
 pub(super) fn routes() -> Router<Arc<App>> {
-    Router::new().route(PLACE, get(script))
+    Router::new().route(PLACE, get(script)).route("/o/{org}/logo/{sha256}", get(logo))
+}
+
+/// An organization's logo. Everybody may see it: it stands on the sign-in page. Its address has its hash, as the script's.
+async fn logo(State(app): State<Arc<App>>, Path((org, sha256)): Path<(String, String)>) -> Result<Response> {
+    let (organization, _) = app.directory.face(&org).await.map_err(|_| Problem::not_found())?;
+    let found = app.directory.logo(&organization.id, &sha256).await?.ok_or_else(Problem::not_found)?;
+    let kind = HeaderValue::from_str(&found.media_type).map_err(Problem::internal)?;
+    let mut response = page::as_file(Response::new(found.body.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, kind);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    Ok(response)
 }
 
 async fn script() -> Response {
@@ -47,14 +62,15 @@ pub(crate) fn style_source() -> &'static str {
 /// What a page may load and do: our style, our script, pictures of our own, forms to ourselves.
 pub(super) fn policy() -> HeaderValue {
     static POLICY: OnceLock<HeaderValue> = OnceLock::new();
-    let policy = POLICY.get_or_init(|| {
-        let style = style_source();
-        let policy = format!(
-            "default-src 'none'; style-src {style}; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        );
-        HeaderValue::from_str(&policy).expect("it is ASCII")
-    });
-    policy.clone()
+    POLICY.get_or_init(|| policy_with(style_source(), "'self'")).clone()
+}
+
+/// The same for another style sheet, or with forms that go elsewhere. Both are sources as a policy names them.
+pub(super) fn policy_with(style: &str, forms: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; style-src {style}; script-src 'self'; img-src 'self' data:; connect-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).expect("sources are ASCII")
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ use latchkey_directory::values::Scope;
 use super::csrf;
 use super::error;
 use super::fields::{Fields, MAX_FORM, MAX_OF_STRANGERS};
-use super::visit::{self, Passer, Visit};
+use super::look::Look;
+use super::visit::{self, Face, Passer, Visit};
 use crate::app::App;
 use crate::code::Own;
 use crate::problem::{Problem, Result};
@@ -190,6 +191,9 @@ async fn guard(State(gate): State<Gate>, request: Request, next: Next) -> Respon
     let (parts, body) = request.into_parts();
     let mut came = Came::default();
     let mut response = gate.pass(parts, body, &mut came, next).await;
+    if let Some(passer) = &came.passer {
+        passer.look.dress(&mut response);
+    }
     if let Some(cookie) = came.renewed {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -225,9 +229,8 @@ impl Gate {
     async fn look(&self, parts: &mut Parts, body: Body, came: &mut Came) -> std::result::Result<Body, Stop> {
         let Self { app, door } = self;
         let Ok(visitor) = Visitor::from_request_parts(parts, app).await;
-        let organization = self.organization(parts).await?;
-        let passer =
-            Passer::of(app, organization, &visitor, parts.uri.path_and_query().map_or("/", |path| path.as_str()));
+        let face = self.organization(parts).await?;
+        let passer = Passer::of(app, face, &visitor, parts.uri.path_and_query().map_or("/", |path| path.as_str()));
         came.passer = Some(passer.clone());
         parts.extensions.insert(passer.clone());
         if let Some((visit, renewed)) = passer.known(app, &parts.headers).await? {
@@ -253,13 +256,13 @@ impl Gate {
         Ok(Body::empty())
     }
 
-    async fn organization(&self, parts: &mut Parts) -> Result<Option<latchkey_directory::orgs::OrganizationView>> {
+    async fn organization(&self, parts: &mut Parts) -> Result<Face> {
         let params = RawPathParams::from_request_parts(parts, &self.app).await.map_err(|_| Problem::not_found())?;
         let Some(which) = params.iter().find(|(name, _)| *name == "org").map(|(_, value)| value.to_owned()) else {
-            return Ok(None);
+            return Ok((None, Look::plain()));
         };
-        match self.app.directory.organization(&which).await {
-            Ok(organization) => Ok(Some(organization)),
+        match self.app.directory.face(&which).await {
+            Ok((organization, branding)) => Ok(visit::face(organization, &branding)),
             Err(Error::NotFound { .. }) => Err(Problem::not_found()),
             Err(error) => Err(error.into()),
         }

@@ -13,6 +13,7 @@ use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::refusal::Remembered;
 
 use super::doors::Door;
+use super::look::Look;
 use super::page::{self, Page};
 use super::text;
 use super::visit::{Passer, Visit};
@@ -44,7 +45,7 @@ pub(super) async fn page(
     let frame = |title: &str| match (visit, passer) {
         (Some(visit), _) => visit.page(title),
         (None, Some(passer)) => passer.page(title),
-        (None, None) => Page::bare(None, &text::t(title), String::new()),
+        (None, None) => Page::bare(None, &text::t(title), String::new(), Look::plain()),
     };
     let response = draw(frame, home, &problem);
     match passer {

@@ -24,7 +24,7 @@ const MOST_FIELDS: usize = 4_000;
 
 /// A form as it was sent.
 #[derive(Clone, Default)]
-pub struct Fields(Arc<Vec<(String, Zeroizing<String>)>>);
+pub struct Fields(Arc<Vec<(String, Zeroizing<String>)>>, Arc<Vec<(String, Vec<u8>)>>);
 
 impl Fields {
     /// Reads the body, of at most so many bytes.
@@ -47,7 +47,7 @@ impl Fields {
         let pairs = url::form_urlencoded::parse(body)
             .take(MOST_FIELDS + 1)
             .map(|(name, value)| (name.into_owned(), tidy(value.into_owned())));
-        Self(Arc::new(pairs.collect()))
+        Self(Arc::new(pairs.collect()), Arc::default())
     }
 
     async fn of_parts(parts: &Parts, body: Bytes) -> Result<Self> {
@@ -56,18 +56,23 @@ impl Fields {
         let mut request = Request::new(Body::from(body));
         *request.headers_mut() = parts.headers.clone();
         let mut form = Multipart::from_request(request, &()).await.map_err(|error| unreadable(&error))?;
-        let mut pairs = Vec::new();
+        let (mut pairs, mut pictures) = (Vec::new(), Vec::new());
         while let Some(field) = form.next_field().await.map_err(|error| unreadable(&error))? {
             let name = field.name().unwrap_or_default().to_owned();
+            let is_picture = field.content_type().is_some_and(|kind| kind.starts_with("image/"));
             let bytes = field.bytes().await.map_err(|error| unreadable(&error))?;
-            let text =
-                String::from_utf8(bytes.to_vec()).map_err(|_| unreadable(&format!("{name} is not UTF-8 text")))?;
-            if pairs.len() == MOST_FIELDS {
+            if pairs.len() + pictures.len() == MOST_FIELDS {
                 return Err(Problem::of(Own::Api006));
             }
+            if is_picture {
+                pictures.push((name, bytes.to_vec()));
+                continue;
+            }
+            let text =
+                String::from_utf8(bytes.to_vec()).map_err(|_| unreadable(&format!("{name} is not UTF-8 text")))?;
             pairs.push((name, tidy(text)));
         }
-        Ok(Self(Arc::new(pairs)))
+        Ok(Self(Arc::new(pairs), Arc::new(pictures)))
     }
 
     /// The first value under a name, as it was typed but for spaces around it; nothing if it is empty.
@@ -80,6 +85,13 @@ impl Fields {
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The picture under a name, or whatever else was sent in its place; nothing if no file was chosen.
+    #[must_use]
+    pub fn picture(&self, name: &str) -> Option<&[u8]> {
+        let picture = self.1.iter().find(|(found, _)| found == name).map(|(_, bytes)| bytes.as_slice());
+        picture.or_else(|| self.raw(name).map(str::as_bytes)).filter(|bytes| !bytes.is_empty())
     }
 
     /// Every value under a name that is not empty.

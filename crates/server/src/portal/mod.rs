@@ -30,6 +30,7 @@ pub mod fields;
 mod front;
 pub mod identity;
 mod landing;
+pub mod look;
 pub mod page;
 pub mod rooms;
 pub mod text;

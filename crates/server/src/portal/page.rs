@@ -7,6 +7,7 @@
 //! counts. The one script comes afterwards, and every page works without it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Response};
@@ -18,6 +19,7 @@ use latchkey_directory::Timestamp;
 use latchkey_directory::orgs::OrganizationView;
 
 use super::assets;
+use super::look::Look;
 use super::rooms::{self, Room};
 use super::text;
 use super::visit::Visit;
@@ -69,6 +71,8 @@ pub struct Page {
     pub failed: Option<Failed>,
     /// The path of the page itself, without its query.
     pub path: String,
+    /// How the organization looks.
+    pub look: Arc<Look>,
 }
 
 /// Why a form was not accepted, as a whole.
@@ -103,12 +107,13 @@ impl Page {
             failed: None,
             path,
             base,
+            look: Arc::clone(&visit.look),
         }
     }
 
     /// For somebody who is not.
     #[must_use]
-    pub fn bare(organization: Option<&OrganizationView>, title: &str, csrf: String) -> Self {
+    pub fn bare(organization: Option<&OrganizationView>, title: &str, csrf: String, look: Arc<Look>) -> Self {
         Self {
             title: title.to_owned(),
             organization: organization.map_or_else(|| text::t("common.product").into_owned(), |o| o.name.clone()),
@@ -121,6 +126,7 @@ impl Page {
             wrong: Vec::new(),
             failed: None,
             path: String::new(),
+            look,
         }
     }
 
@@ -225,8 +231,8 @@ impl Page {
 
     /// The style sheet.
     #[must_use]
-    pub fn style(&self) -> &'static str {
-        assets::STYLE
+    pub fn style(&self) -> &str {
+        self.look.style()
     }
 }
 

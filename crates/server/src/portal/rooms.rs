@@ -61,6 +61,7 @@ const IDENTITY: &[Entry] = &[
     entry("/admin/keys", "keys.title", "key", &[Scope::KeysRead]),
     entry("/admin/api-clients", "clients.title", "terminal", &[Scope::ApiClientsRead]),
     entry("/admin/audit", "audit.title", "audit", &[Scope::AuditRead]),
+    entry("/admin/branding", "branding.title", "edit", &[Scope::OrganizationRead]),
     entry("/admin/settings", "settings.title", "gear", &[Scope::OrganizationRead]),
 ];
 

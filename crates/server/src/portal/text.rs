@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 const FILES: &[(&str, &str)] = &[
     ("account", include_str!("../../texts/en/account.toml")),
     ("audit", include_str!("../../texts/en/audit.toml")),
+    ("branding", include_str!("../../texts/en/branding.toml")),
     ("clients", include_str!("../../texts/en/clients.toml")),
     ("common", include_str!("../../texts/en/common.toml")),
     ("deploy", include_str!("../../texts/en/deploy.toml")),

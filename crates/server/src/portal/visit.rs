@@ -12,10 +12,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use latchkey_directory::access::{BrowserSessionView, KnownPerson, MayGive, Rights, SessionSecret};
 use latchkey_directory::audit::{Actor, ActorKind};
+use latchkey_directory::branding::BrandingView;
 use latchkey_directory::orgs::OrganizationView;
 use latchkey_directory::{Intent, OrgId};
 
 use super::csrf::Of;
+use super::look::Look;
 use super::page::{self, Page};
 use super::text;
 use crate::app::App;
@@ -32,16 +34,27 @@ pub struct Passer {
     pub address: Option<IpAddr>,
     /// Which page was asked for, with its query.
     pub path: String,
+    /// How the organization looks.
+    pub look: Arc<Look>,
     binding: String,
     is_new: bool,
     csrf: String,
 }
 
+/// The organization of a path, and how it looks; neither on pages of the cloud.
+pub(crate) type Face = (Option<OrganizationView>, Arc<Look>);
+
+/// The face that belongs to an organization.
+pub(crate) fn face(organization: OrganizationView, branding: &BrandingView) -> Face {
+    let look = Look::of(branding, &format!("/o/{}", organization.slug));
+    (Some(organization), look)
+}
+
 impl Passer {
-    pub(crate) fn of(app: &App, organization: Option<OrganizationView>, visitor: &Visitor, path: &str) -> Self {
+    pub(crate) fn of(app: &App, (organization, look): Face, visitor: &Visitor, path: &str) -> Self {
         let (binding, is_new) = visitor.binding();
         let csrf = app.form_key.token(Of::Browser(&binding));
-        Self { organization, address: visitor.address, path: path.to_owned(), binding, is_new, csrf }
+        Self { organization, address: visitor.address, path: path.to_owned(), look, binding, is_new, csrf }
     }
 
     /// The value of the cookie that binds forms to this browser before anybody is signed in.
@@ -50,9 +63,10 @@ impl Passer {
         &self.binding
     }
 
-    /// Sets that cookie with an answer, if the browser has it not.
+    /// Sets that cookie with an answer, if the browser has it not, and lets it look as the organization does.
     #[must_use]
     pub fn bound(&self, mut response: Response) -> Response {
+        self.look.dress(&mut response);
         if self.is_new {
             set_cookie(&mut response, &self.binding);
         }
@@ -62,7 +76,8 @@ impl Passer {
     /// The frame of a page for somebody who is not known.
     #[must_use]
     pub fn page(&self, title: &str) -> Page {
-        let mut page = Page::bare(self.organization.as_ref(), &text::t(title), self.csrf.clone());
+        let mut page =
+            Page::bare(self.organization.as_ref(), &text::t(title), self.csrf.clone(), Arc::clone(&self.look));
         page.said = page::said(&self.path);
         page
     }
@@ -89,6 +104,7 @@ impl Passer {
             session,
             rights: Arc::new(rights),
             withheld,
+            look: Arc::clone(&self.look),
             address: self.address,
             path: self.path.clone(),
         };
@@ -156,6 +172,8 @@ pub struct Visit {
     pub path: String,
     /// Whether the person has rights that do not count in this session, because it began too weakly.
     pub withheld: bool,
+    /// How the organization looks.
+    pub look: Arc<Look>,
     csrf: String,
 }
 

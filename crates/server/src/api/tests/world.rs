@@ -232,6 +232,12 @@ impl Ask<'_> {
         response.into_body()
     }
 
+    /// An answer that is no text.
+    pub(crate) async fn send_bytes(self) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let (parts, body) = self.response().await.into_parts();
+        (parts.status, parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+    }
+
     pub(crate) async fn send(self) -> Answer {
         let (parts, body) = self.response().await.into_parts();
         let text = String::from_utf8(to_bytes(body, usize::MAX).await.unwrap().to_vec()).unwrap();

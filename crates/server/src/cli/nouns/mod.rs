@@ -6,6 +6,7 @@
 pub(crate) mod api_client;
 pub(crate) mod audit;
 pub(crate) mod binding;
+pub(crate) mod branding;
 pub(crate) mod cleanup_rule;
 pub(crate) mod code;
 pub(crate) mod deploy;

@@ -3,6 +3,7 @@
 //! Owns its pages, and how names are hidden from whoever may see them masked only. Must not know the Connector portal's.
 
 mod audit;
+mod branding;
 mod clients;
 mod dashboard;
 mod domains;
@@ -33,5 +34,6 @@ pub(super) fn doors(doors: Doors) -> Doors {
     let doors = keys::doors(doors);
     let doors = clients::doors(doors);
     let doors = audit::doors(doors);
+    let doors = branding::doors(doors);
     settings::doors(doors)
 }

@@ -63,6 +63,11 @@ impl Person {
         world.ask("GET", path).public().header("cookie", &self.cookie).header("accept", "text/html").send().await
     }
 
+    /// Fetches what is no text.
+    pub(crate) async fn get_bytes(&self, world: &World, path: &str) -> (http::StatusCode, http::HeaderMap, Vec<u8>) {
+        world.ask("GET", path).public().header("cookie", &self.cookie).send_bytes().await
+    }
+
     /// Sends a form, with its token.
     pub(crate) async fn post(&self, world: &World, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(world, path, fields, &self.csrf, &[]).await

@@ -110,9 +110,10 @@ async fn go_on(
 /// A person's browser brought the request of a service.
 pub(super) async fn arrive(app: &App, begun: Begun, level: Level) -> Result<Response> {
     let Begun { org, known, asked, visitor, headers, method, .. } = begun;
-    let organization = &app.directory.organization(org.as_str()).await?;
+    let (organization, branding) = app.directory.face(org.as_str()).await?;
     let path = format!("/o/{}/signin", organization.slug);
-    let passer = &Passer::of(app, Some(organization.clone()), &visitor, &path);
+    let passer = &Passer::of(app, visit::face(organization.clone(), &branding), &visitor, &path);
+    let organization = &organization;
     let met = passer.known(app, &headers).await?;
     let (visit, renewed) = met.unzip();
     let level = known.service.min_evidence.max(level);

@@ -1,4 +1,4 @@
-//! Files of users that were checked and wait for a yes.
+//! Files that were checked and wait for a yes: of users, or a logo.
 //!
 //! Owns keeping them for a quarter of an hour, in memory only, for the session that sent them. Must not know what they say. Another node of the
 //! cloud does not have them: then the file is sent once more.
@@ -6,7 +6,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use latchkey_directory::users::ImportLine;
 use latchkey_wire::sign::random_bytes;
 
 /// So long a file waits.
@@ -14,37 +13,42 @@ const KEPT: Duration = Duration::from_secs(15 * 60);
 /// So many wait at once; one more drives out the oldest.
 const MOST: usize = 16;
 
-struct File {
+struct File<T> {
     id: String,
     session: String,
-    lines: Arc<Vec<ImportLine>>,
+    content: Arc<T>,
     since: Instant,
 }
 
 /// The files that wait.
-#[derive(Default)]
-pub struct Waiting(Mutex<Vec<File>>);
+pub struct Waiting<T>(Mutex<Vec<File<T>>>);
 
-impl Waiting {
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Waiting<T> {
     /// Keeps a file, in place of an earlier one of the session. Answers its id.
-    pub fn keep(&self, session: &str, lines: Vec<ImportLine>) -> String {
+    pub fn keep(&self, session: &str, content: T) -> String {
         let id = data_encoding::HEXLOWER.encode(random_bytes::<16>().as_slice());
         let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|file| file.since.elapsed() < KEPT && file.session != session);
         if files.len() >= MOST {
             files.remove(0);
         }
-        let lines = Arc::new(lines);
-        files.push(File { id: id.clone(), session: session.to_owned(), lines, since: Instant::now() });
+        let content = Arc::new(content);
+        files.push(File { id: id.clone(), session: session.to_owned(), content, since: Instant::now() });
         id
     }
 
     /// The file of this id, if this session sent it and it still waits. It stays until it was used.
     #[must_use]
-    pub fn find(&self, session: &str, id: &str) -> Option<Arc<Vec<ImportLine>>> {
+    pub fn find(&self, session: &str, id: &str) -> Option<Arc<T>> {
         let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let file = files.iter().find(|file| file.id == id && file.session == session)?;
-        (file.since.elapsed() < KEPT).then(|| Arc::clone(&file.lines))
+        (file.since.elapsed() < KEPT).then(|| Arc::clone(&file.content))
     }
 
     /// Forgets a file.
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn a_file_waits_for_its_own_session_until_the_next_one_or_its_use() {
         let waiting = Waiting::default();
-        let id = waiting.keep("a", Vec::new());
+        let id = waiting.keep("a", Vec::<u8>::new());
         assert!(waiting.find("a", &id).is_some() && waiting.find("b", &id).is_none());
         waiting.forget(&id);
         assert!(waiting.find("a", &id).is_none());

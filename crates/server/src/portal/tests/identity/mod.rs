@@ -1,5 +1,6 @@
 //! The pages of the Identity admin: what the directory has is shown, and what a form says is done.
 
+mod branding;
 mod directory;
 mod methods;
 mod policy;
