@@ -35,7 +35,9 @@ test("from the set-up link to the first device, with nothing but clicks", async 
   await page.goto("/o/acme/");
   await look(page, "home", { book: true });
   await page.locator("main").getByRole("link", { name: /^Connector/ }).click();
-  await page.goto("/o/acme/connector/tokens");
+  await page.getByRole("link", { name: /^Create a device token/ }).waitFor();
+  await look(page, "connector");
+  await page.getByRole("link", { name: "Device tokens" }).first().click();
   await look(page, "tokens-empty");
   await page.getByRole("link", { name: "Create device token" }).first().click();
   await page.getByLabel("Description").fill("Laptops, Berlin");

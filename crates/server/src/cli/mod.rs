@@ -112,6 +112,8 @@ enum Command {
     /// What happened, and whether the record of it is whole
     #[command(subcommand)]
     Audit(nouns::audit::Audit),
+    /// Sign-ins, refusals, devices and users of the last days
+    Statistics(nouns::statistics::Statistics),
     /// Signing keys
     #[command(subcommand)]
     Key(nouns::key::Key),
@@ -210,6 +212,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Code(verb) => verb.run(&context),
         Command::Session(verb) => verb.run(&context),
         Command::Audit(verb) => verb.run(&context),
+        Command::Statistics(args) => args.run(&context),
         Command::Key(verb) => verb.run(&context),
         Command::ApiClient(verb) => verb.run(&context),
         Command::Explain(args) => system::explain(&context, &args),

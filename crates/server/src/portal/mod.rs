@@ -23,6 +23,7 @@
 mod account;
 pub mod assets;
 mod connector;
+mod counts;
 pub mod csrf;
 pub mod doors;
 pub mod error;

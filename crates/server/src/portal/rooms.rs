@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &str, &str, &[Entry])] = &[
 ];
 
 const CONNECTOR: &[Entry] = &[
+    entry("/connector", "overview.title", "dashboard", &[Scope::DevicesRead]),
     entry("/connector/tokens", "tokens.title", "key", &[Scope::TokensRead]),
     entry("/connector/deploy", "deploy.title", "deploy", &[Scope::TokensWrite]),
     entry("/connector/devices", "devices.title", "devices", &[Scope::DevicesRead]),

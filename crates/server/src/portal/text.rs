@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("device_groups", include_str!("../../texts/en/device_groups.toml")),
     ("rules", include_str!("../../texts/en/rules.toml")),
     ("methods", include_str!("../../texts/en/methods.toml")),
+    ("overview", include_str!("../../texts/en/overview.toml")),
     ("policy", include_str!("../../texts/en/policy.toml")),
     ("problem", include_str!("../../texts/en/problem.toml")),
     ("roles", include_str!("../../texts/en/roles.toml")),

@@ -21,6 +21,7 @@ pub(crate) mod role;
 pub(crate) mod service;
 pub(crate) mod session;
 pub(crate) mod sign_in_method;
+pub(crate) mod statistics;
 pub(crate) mod token;
 pub(crate) mod user;
 

@@ -6,11 +6,12 @@ mod confirm;
 mod deploy;
 mod devices;
 mod groups;
+mod overview;
 mod rules;
 mod tokens;
 
 use super::doors::Doors;
 
 pub(super) fn doors(doors: Doors) -> Doors {
-    deploy::doors(rules::doors(groups::doors(devices::doors(tokens::doors(doors)))))
+    deploy::doors(overview::doors(rules::doors(groups::doors(devices::doors(tokens::doors(doors))))))
 }

@@ -3,6 +3,9 @@
 use http::StatusCode;
 use serde_json::json;
 
+use latchkey_wire::DeviceState;
+
+use super::fleet::Machine;
 use super::people::Person;
 use crate::api::tests::world::World;
 
@@ -179,4 +182,23 @@ async fn the_dashboard_counts_what_happened_and_says_why_somebody_was_refused() 
     directory.remember_refusal(&owner.org, refused("LK-PROOF-011")).await;
     assert_eq!(world.get(path).await.good()["days"][6]["refused"], 2, "what came since counts too");
     assert_eq!(world.get("/api/v1/o/acme/statistics?days=91").await.pointers(), ["/days"]);
+}
+
+#[tokio::test]
+async fn the_connectors_first_page_says_what_comes_next() {
+    let world = World::with_acme().await;
+    let admin = Person::with_role(&world, "olga", Some("owner")).await;
+    let page = admin.get(&world, "/o/acme/connector").await.text;
+    assert!(page.contains("Create a device token") && page.contains("No device has registered yet"), "{page}");
+    let token = world.token(&json!({"description": "Berlin <laptops>"}));
+    world.post("/api/v1/o/acme/device-tokens", token).await.good();
+    let page = admin.get(&world, "/o/acme/connector").await.text;
+    assert!(page.contains("Berlin &#60;laptops&#62;") && page.contains("Let device tokens be accepted"), "{page}");
+    let waiting = Machine { id: "d1", host: "berlin-1", user: "anna", state: DeviceState::Pending, token: None };
+    waiting.put(&world, &admin.org).await;
+    let page = admin.get(&world, "/o/acme/connector").await.text;
+    assert!(page.contains("Approve devices that wait") && page.contains("berlin-1"), "{page}");
+    let desk = Person::with_role(&world, "dora", Some("auditor")).await;
+    let page = desk.get(&world, "/o/acme/connector").await.text;
+    assert!(!page.contains("Approve devices that wait"), "who may not is not asked to: {page}");
 }

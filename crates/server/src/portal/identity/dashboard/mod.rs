@@ -10,16 +10,15 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use latchkey_directory::Timestamp;
-use latchkey_directory::device::view::DeviceFilter;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::statistics::{MOST_DAYS, StatisticsView};
 use latchkey_directory::tokens::TokenView;
 use latchkey_directory::users::UserFilter;
 use latchkey_directory::values::{KeyState, KeyUse, Scope, TokenState};
 use latchkey_saml::keys::Certificate;
-use latchkey_wire::DeviceState;
 
 use self::chart::{Chart, Series};
+use super::super::counts::{self, Number};
 use super::super::doors::{Doors, Needs};
 use super::super::fields::Asked;
 use super::super::page::{self, Page};
@@ -42,13 +41,6 @@ const MOST_NAMED: usize = 10;
 
 pub(super) fn doors(doors: Doors) -> Doors {
     doors.page(Needs::Right(Scope::AuditRead), "/admin", dashboard)
-}
-
-/// A number of things, as far as they are counted.
-struct Number {
-    what: &'static str,
-    words: String,
-    path: &'static str,
 }
 
 /// A reason of refusals.
@@ -140,29 +132,15 @@ fn growth(statistics: &StatisticsView) -> Chart {
     )
 }
 
-/// How many there are. Lists say so for the first ten thousand, and nobody waits for more.
+/// How many there are.
 async fn numbers(app: &Arc<App>, visit: &Visit) -> Result<Vec<Number>> {
-    let counted = || PageRequest { limit: 1, count: true, ..PageRequest::default() };
-    let words = |count: Option<u64>| {
-        let count = count.unwrap_or_default();
-        let most = latchkey_directory::page::MOST_COUNTED;
-        if count > most { text::tt("dashboard.more_than", &[&most.to_string()]) } else { count.to_string() }
-    };
     let mut numbers = Vec::new();
     if visit.rights.may(Scope::DevicesRead) {
-        for (what, state, path) in [
-            ("dashboard.registered", DeviceState::Registered, "/connector/devices?state=registered"),
-            ("dashboard.pending", DeviceState::Pending, "/connector/devices?state=pending"),
-            ("dashboard.quarantined", DeviceState::Quarantined, "/connector/devices?state=quarantined"),
-        ] {
-            let filter = DeviceFilter { state: vec![state], ..DeviceFilter::default() };
-            let found = app.directory.devices(&visit.org, filter, counted()).await?;
-            numbers.push(Number { what, words: words(found.count), path });
-        }
+        numbers.extend(counts::devices(app, visit).await?);
     }
     if visit.rights.may(Scope::UsersRead) {
-        let found = app.directory.users(&visit.org, UserFilter::default(), counted()).await?;
-        numbers.push(Number { what: "dashboard.users", words: words(found.count), path: "/admin/users" });
+        let found = app.directory.users(&visit.org, UserFilter::default(), counts::counted()).await?;
+        numbers.push(Number::of("dashboard.users", found.count, "/admin/users"));
     }
     Ok(numbers)
 }
