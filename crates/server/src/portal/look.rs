@@ -22,6 +22,7 @@ const REMEMBERED: u64 = 256;
 /// A style sheet with the policy that allows it and no other.
 pub struct Sheet {
     text: String,
+    source: String,
     policy: HeaderValue,
 }
 
@@ -29,7 +30,7 @@ impl Sheet {
     fn of(text: String) -> Arc<Self> {
         let source = format!("'sha256-{}'", STANDARD.encode(sha256(text.as_bytes()).0));
         let policy = assets::policy_with(&source, "'self'");
-        Arc::new(Self { text, policy })
+        Arc::new(Self { text, source, policy })
     }
 
     fn plain() -> Arc<Self> {
@@ -127,6 +128,12 @@ impl Look {
     #[must_use]
     pub fn policy(&self) -> HeaderValue {
         self.sheet.policy.clone()
+    }
+
+    /// The same for a page with a form that goes elsewhere: `forms` are sources as a policy names them.
+    #[must_use]
+    pub fn policy_to(&self, forms: &str) -> HeaderValue {
+        assets::policy_with(&self.sheet.source, forms)
     }
 
     /// Gives an answer the policy of this look, where it has the one that every page has; a page with a narrower one keeps it.

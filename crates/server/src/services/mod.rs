@@ -13,7 +13,7 @@ use latchkey_saml::metadata::ServiceMetadata;
 
 pub use described::ServiceFields;
 pub use refreshed::{FoundMetadata, RefreshAnswer, refresh};
-pub use told::{PreviewAnswer, PreviewAttribute, PreviewNameId, assertion, handover, known, preview};
+pub use told::{PreviewAnswer, PreviewAttribute, PreviewNameId, assertion, handover, indented, known, preview};
 
 use crate::app::App;
 use crate::net::fetch::Reach;

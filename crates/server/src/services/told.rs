@@ -158,7 +158,8 @@ fn unsigned(xml: &str) -> String {
 }
 
 /// One element a line. Our writer escapes `<` everywhere and `>` in texts, so that `><` is always the border of two tags.
-fn indented(xml: &str) -> String {
+#[must_use]
+pub fn indented(xml: &str) -> String {
     let mut out = String::with_capacity(xml.len() * 2);
     let mut depth = 0_usize;
     for (at, piece) in xml.split("><").enumerate() {

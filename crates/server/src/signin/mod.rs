@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 pub(crate) mod authenticator;
+pub(crate) mod by_session;
 pub mod dispatch;
 mod finish;
 mod page;

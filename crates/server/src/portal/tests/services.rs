@@ -146,3 +146,58 @@ async fn settings_are_changed_and_a_service_is_deleted_after_a_look_at_what_goes
     assert_eq!(owner.post(&world, &format!("{place}/delete"), &[]).await.status, StatusCode::SEE_OTHER);
     assert!(world.app.directory.services(&owner.org).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_real_test_speaks_of_the_administrator_alone_and_is_posted_where_the_metadata_says() {
+    let (world, owner) = with_keys().await;
+    let place = wiki(&world, &owner).await;
+    let at = format!("{place}/try");
+    // A service that takes no sign-ins from here gets none by a test either.
+    assert!(owner.get(&world, &at).await.text.contains("Watch a sign-in"));
+    let refused = owner.post(&world, &at, &[]).await;
+    assert!(!refused.status.is_success() && !refused.text.contains("SAMLResponse"), "{}", refused.text);
+
+    world.patch("/api/v1/o/acme/services/wiki", serde_json::json!({"idp_initiated": true})).await.good();
+    // Nor does somebody who is not entitled, and the reason is told.
+    let refused = owner.post(&world, &at, &[]).await;
+    assert!(refused.status == StatusCode::FORBIDDEN && !refused.text.contains("SAMLResponse"), "{}", refused.text);
+    let who = [("kind", "user"), ("who", "olga@acme.example")];
+    assert_eq!(owner.post(&world, &format!("{place}/entitle"), &who).await.status, StatusCode::SEE_OTHER);
+
+    // Whoever is named in the form, the answer is about whose session it is.
+    Person::with_role(&world, "otto", None).await;
+    let made = owner.post(&world, &at, &[("user", "otto@acme.example"), ("login_name", "otto@acme.example")]).await;
+    assert_eq!(made.status, StatusCode::OK, "{}", made.text);
+    assert!(made.text.contains("action=\"https://wiki.example/acs\"") && made.text.contains("name=\"SAMLResponse\""));
+    assert!(made.text.contains("SignatureValue") && !made.text.contains("otto@"), "{}", made.text);
+    let policy = made.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("form-action 'self' https:;") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(made.headers["cache-control"], "no-store");
+    let session = world.get("/api/v1/o/acme/sessions").await.good();
+    assert_eq!(session["items"].as_array().unwrap().len(), 1, "{session}");
+}
+
+#[tokio::test]
+async fn a_sign_in_that_begins_elsewhere_is_waited_for_and_then_shown() {
+    let (world, owner) = with_keys().await;
+    let place = wiki(&world, &owner).await;
+    let to = owner.get(&world, &format!("{place}/watch")).await;
+    let at = to.headers["location"].to_str().unwrap().to_owned();
+    let waiting = owner.get(&world, &at).await;
+    assert_eq!(waiting.headers["refresh"], "3");
+    assert!(waiting.text.contains("Nothing has happened yet"), "{}", waiting.text);
+
+    world.patch("/api/v1/o/acme/services/wiki", serde_json::json!({"idp_initiated": true})).await.good();
+    let try_it = format!("{place}/try");
+    owner.post(&world, &try_it, &[]).await;
+    let refused = owner.get(&world, &at).await;
+    assert!(refused.text.contains("LK-") && !refused.headers.contains_key("refresh"), "{}", refused.text);
+    let who = [("kind", "user"), ("who", "olga@acme.example")];
+    owner.post(&world, &format!("{place}/entitle"), &who).await;
+    assert_eq!(owner.post(&world, &try_it, &[]).await.status, StatusCode::OK);
+    let shown = owner.get(&world, &at).await;
+    assert!(shown.text.contains("The service was sent an answer"), "{}", shown.text);
+    // Another person's sign-ins are not shown.
+    let other = Person::with_role(&world, "otto", Some("owner")).await;
+    assert!(!other.get(&world, &at).await.text.contains("The service was sent an answer"));
+}

@@ -11,7 +11,6 @@ use http::header::SET_COOKIE;
 use latchkey_directory::credentials::BrowserSecret;
 use latchkey_directory::credentials::grant::Entry;
 use latchkey_directory::refusal::Refused;
-use latchkey_directory::signin::NotGranted;
 use latchkey_directory::signin_browser::WantedByBrowser;
 use latchkey_saml::names::StatusCode;
 use latchkey_wire::Code as Wire;
@@ -24,9 +23,9 @@ use crate::code::{Code, Own};
 use crate::portal::{error, visit};
 use crate::problem::{Problem, Result};
 use crate::saml::answer;
-use crate::saml::jiff_time;
+use crate::signin::by_session::{self, Stopped};
 use crate::signin::refuse;
-use crate::signin::tell::{NotTold, Teller, tell_service};
+use crate::signin::tell::tell_service;
 
 const STALE: &str = "the grant was too old to be given out";
 
@@ -121,58 +120,33 @@ async fn assert(walk: &Walk<'_>, session_id: String) -> Result<Response> {
         return Err(Problem::internal("an assertion that no service asked for"));
     };
     let (app, org, keys) = (walk.app, walk.org(), walk.keys().await?);
-    let facts = app.saml.facts(app, org).await.map_err(refuse::of_error)?;
-    let assertion_id = answer::new_assertion_id(app.directory.now());
     let wanted = WantedByBrowser {
         session_id,
         service_id: id.clone(),
         nonce: walk.errand.unique,
         level: walk.errand.level,
         proven_since: asked.force_authn().then_some(walk.errand.began),
-        assertion_id: assertion_id.clone(),
+        assertion_id: answer::new_assertion_id(app.directory.now()),
         address: walk.visitor.address,
     };
-    let teller = Teller {
-        parsed: app.saml.parsed.clone(),
-        asked: (**asked).clone(),
-        facts: Arc::clone(&facts),
-        now: jiff_time(app.directory.now()),
-    };
-    let granted = match app.directory.sign_in_by_session(org, wanted, teller).await {
-        Ok(granted) => granted,
-        Err(NotGranted::Store(error)) => return Err(Problem::of_store(&error)),
-        Err(NotGranted::Decided(NotTold::Unusable(unusable))) => {
-            return Err(Problem::of(unusable.code()).reason(unusable));
-        }
-        Err(NotGranted::Decided(NotTold::Unfit(unfit))) => {
+    match by_session::answer(app, org, &keys, wanted, asked).await {
+        Ok(form) => Ok(walk.visitor.deliver(form, None)),
+        Err(Stopped::Problem(problem)) => Err(problem),
+        Err(Stopped::Unfit(unfit)) => {
             let problem = walk.remember(Code::saml(unfit.code), unfit.detail.clone()).await;
             // Without a request there is nobody who asked.
-            return match asked.request() {
+            match asked.request() {
                 Some(_) => walk.tell(problem, unfit.top(), unfit.status).await,
                 None => Err(problem),
-            };
+            }
         }
-        Err(NotGranted::Refused(refused)) => {
+        Err(Stopped::Refused(refused)) => {
             let problem = walk.remember(refused.code.into(), refused.detail).await;
-            return if asked.is_passive() {
+            if asked.is_passive() {
                 walk.tell(problem, StatusCode::Responder, StatusCode::NoPassive).await
             } else {
                 Err(problem)
-            };
+            }
         }
-    };
-    let mut session = String::new();
-    let written = granted.map(|signed_in| {
-        session.clone_from(&signed_in.session_id);
-        answer::success(&facts, &keys, asked, &assertion_id, &signed_in)
-    });
-    let problem = match written.release(app.directory.clock().monotonic()) {
-        Ok(Ok(form)) => return Ok(walk.visitor.deliver(form, None)),
-        Ok(Err(problem)) => problem,
-        Err(latchkey_directory::Stale) => Problem::of(Wire::Cloud503).reason(STALE),
-    };
-    if let Err(error) = app.directory.drop_session(org, &session).await {
-        tracing::error!(%error, session, "a session whose answer was not given out could not be ended");
     }
-    Err(problem)
 }

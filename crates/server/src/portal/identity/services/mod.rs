@@ -3,6 +3,7 @@
 //! Owns these pages. Must not know how metadata is read or what a service is told: that is `crate::services`, for portal and REST alike.
 
 mod edit;
+mod really;
 mod refresh;
 mod trial;
 
@@ -44,7 +45,7 @@ pub(super) fn doors(doors: Doors) -> Doors {
         .action(write, "/admin/services/{id}/disentitle", disentitle)
         .page(write, "/admin/services/{id}/delete", confirm_delete)
         .action(write, "/admin/services/{id}/delete", delete);
-    refresh::doors(trial::doors(doors))
+    refresh::doors(really::doors(trial::doors(doors)))
 }
 
 /// The address of a service's page.

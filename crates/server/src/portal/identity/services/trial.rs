@@ -127,6 +127,7 @@ struct TestPage {
     /// Where a sign-in begins.
     begin: Option<String>,
     begins_here: bool,
+    may_write: bool,
     cli: String,
     api: String,
 }
@@ -154,6 +155,7 @@ async fn test(
         page,
         clear: !steps.is_empty() && steps.iter().all(|step| step.state != "failed"),
         begins_here: service.idp_initiated,
+        may_write: visit.rights.may(Scope::ServicesWrite),
         cli: "latchkey-connector sign-in https://wiki.example/ --json".to_owned(),
         api: format!(
             "POST /api/v1{}/services/{}/preview\n{{\"user\":\"anna@acme.example\"}}",
