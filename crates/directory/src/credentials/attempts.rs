@@ -212,16 +212,10 @@ pub(crate) fn know(
     ours.add(&KnownBrowser { org: org.clone(), id, user_id: user.id.clone(), created_at: now, last_used_at: now })
 }
 
-impl Directory {
-    /// Makes a browser known for a user who just signed in there by other means: setting up the first way to sign in.
-    pub async fn note_browser(&self, org: &OrgId, user_id: &str, browser: BrowserSecret) -> Result<()> {
-        let (org, user_id) = (org.clone(), user_id.to_owned());
-        self.write(move |tx| {
-            let user = find_user(tx, &org, &user_id)?;
-            Ok(know(tx, &org, &user, &browser)?)
-        })
-        .await
-    }
+/// Makes a browser known for a user whose first way to sign in was set up there, in the commit that signs the user in.
+pub fn note_browser(tx: &mut dyn WriteTx, org: &OrgId, user_id: &str, browser: &BrowserSecret) -> Result<()> {
+    let user = find_user(tx, org, user_id)?;
+    Ok(know(tx, org, &user, browser)?)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub mod used;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use attempts::{BrowserSecret, Guesser};
+pub use attempts::{BrowserSecret, Guesser, note_browser};
 pub use factor::Factor;
 pub use passkey::{NewPasskey, PasskeyView, StoredPasskey};
 pub use password::{NewPassword, PasswordRules, PasswordTry, Tried};

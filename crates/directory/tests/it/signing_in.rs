@@ -8,7 +8,7 @@ use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::credentials::grant::Entry;
 use latchkey_directory::credentials::records::{PasswordRow, SignInFailure, TotpRow};
 use latchkey_directory::credentials::{
-    BrowserSecret, CredentialsView, Factor, Guesser, NewPasskey, NewSignInPolicy, TotpSetup, Tried,
+    BrowserSecret, CredentialsView, Factor, Guesser, NewPasskey, NewSignInPolicy, TotpSetup, Tried, note_browser,
 };
 use latchkey_directory::master::MasterKey;
 use latchkey_directory::query::Filter;
@@ -156,11 +156,16 @@ async fn guessing_gets_slow_and_is_forgotten() {
     assert!(world.all::<SignInFailure>(Filter::all()).await.is_empty());
 }
 
+async fn makes_known(world: &World, user: &User, guesser: &Guesser) {
+    let (org, id, browser) = (world.org.clone(), user.id.clone(), guesser.browser.clone().unwrap());
+    world.directory.grant::<_, Error>(move |tx| note_browser(tx, &org, &id, &browser)).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_stranger_who_guesses_keeps_nobody_out() {
     let (world, anna) = with_anna().await;
     let known = Guesser { browser: Some(BrowserSecret::generate()), ..from("192.0.2.7") };
-    world.directory.note_browser(&world.org, &anna.id, known.browser.clone().unwrap()).await.unwrap();
+    makes_known(&world, &anna, &known).await;
     wrong(&world, "anna@acme.example", &from("192.0.2.9"), 5).await;
     assert_eq!(waits(&world, "anna@acme.example", from("203.0.113.5")).await, None, "another network");
     assert_eq!(waits(&world, "anna@acme.example", known.clone()).await, None, "her own browser next door");
@@ -250,7 +255,7 @@ async fn codes_are_guessed_slowly_from_wherever_and_never_in_the_way_of_a_known_
     let elsewhere = world.directory.use_totp(&world.org, &anna.id, &code, from("10.99.0.1")).await;
     assert!(matches!(elsewhere, Err(Error::TooMany { retry_after: 5, .. })), "{elsewhere:?}");
     let known = Guesser { browser: Some(BrowserSecret::generate()), ..from("10.99.0.1") };
-    world.directory.note_browser(&world.org, &anna.id, known.browser.clone().unwrap()).await.unwrap();
+    makes_known(&world, &anna, &known).await;
     assert!(world.directory.use_totp(&world.org, &anna.id, &code, known).await.unwrap().is_some());
 }
 

@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::header::SET_COOKIE;
 use latchkey_directory::access::{NewBrowserSession, SessionSecret, begin_browser_session, finish_setup};
+use latchkey_directory::credentials::{BrowserSecret, note_browser};
 use latchkey_directory::tokens::Password;
 use latchkey_directory::users::{NewUser, UserView};
 use latchkey_directory::values::UserStatus;
@@ -27,6 +28,7 @@ use crate::portal::page::{self, Page};
 use crate::portal::visit;
 use crate::problem::{Problem, Result};
 use crate::serve::settings::TlsMode;
+use crate::signin::person::cookie as known;
 
 #[derive(Template)]
 #[template(path = "setup/person.html")]
@@ -178,14 +180,14 @@ pub(super) async fn confirm_code(under: Under, State(app): State<Arc<App>>, fiel
         return code_page(&app, &under, page, &org, &who.id, totp).await;
     }
     let codes = app.directory.make_recovery_codes(&under.intent(), &org, &who.id).await?;
-    let secret = finish(&app, &under, &who, &["password", "totp"], Level::MdmSigned).await?;
+    let given = finish(&app, &under, &who, &["password", "totp"], Level::MdmSigned).await?;
     let slug = app.directory.organization(org.as_str()).await?.slug;
     let shown = CodesPage {
         page: under.page("setup.codes.title"),
         codes: codes.expose().map(|code| Zeroizing::new(code.to_owned())).collect(),
         start: format!("/o/{slug}/start"),
     };
-    Ok(entered(&org, &secret, page::show(&shown)))
+    Ok(entered(&org, &given, page::show(&shown)))
 }
 
 /// What a sealed state of a passkey belongs to.
@@ -234,13 +236,20 @@ pub(super) async fn confirm_passkey(under: Under, State(app): State<Arc<App>>, f
         return form(&app, &under, page, &fields).await;
     };
     app.directory.add_passkey(&under.intent(), &org, &who.id, new).await?;
-    let secret = finish(&app, &under, &who, &["passkey"], Level::Present).await?;
+    let given = finish(&app, &under, &who, &["passkey"], Level::Present).await?;
     let slug = app.directory.organization(org.as_str()).await?.slug;
-    Ok(entered(&org, &secret, Redirect::to(&format!("/o/{slug}/start")).into_response()))
+    Ok(entered(&org, &given, Redirect::to(&format!("/o/{slug}/start")).into_response()))
 }
 
-/// Ends set-up and begins the session, in one commit.
-async fn finish(app: &App, under: &Under, who: &UserView, methods: &[&str], level: Level) -> Result<SessionSecret> {
+/// What the browser of somebody who is let in is given.
+struct Entered {
+    secret: SessionSecret,
+    browser: BrowserSecret,
+}
+
+/// Ends set-up, begins the session and makes the browser a known one, in one commit.
+async fn finish(app: &App, under: &Under, who: &UserView, methods: &[&str], level: Level) -> Result<Entered> {
+    let browser = under.browser.clone().unwrap_or_else(BrowserSecret::generate);
     let new = NewBrowserSession {
         user_id: who.id.clone(),
         methods: methods.iter().map(|method| (*method).to_owned()).collect(),
@@ -249,20 +258,24 @@ async fn finish(app: &App, under: &Under, who: &UserView, methods: &[&str], leve
         address: under.address(),
         agent: under.agent.clone(),
     };
-    let (setup, address) = (under.setup.clone(), under.address());
+    let (setup, address, known) = (under.setup.clone(), under.address(), browser.clone());
     let granted = app
         .directory
         .grant::<_, Error>(move |tx| {
             let org = finish_setup(tx, &setup, &new.user_id, address.clone())?;
             let begun = begin_browser_session(tx, &org, &new)?;
+            note_browser(tx, &org, &new.user_id, &known)?;
             begun.map_err(|_| Error::state("the user may not sign in", "enable it: latchkey user enable LOGIN"))
         })
         .await?;
-    Ok(granted.release(app.directory.clock().monotonic()).map_err(Error::from)?)
+    let secret = granted.release(app.directory.clock().monotonic()).map_err(Error::from)?;
+    Ok(Entered { secret, browser })
 }
 
-fn entered(org: &OrgId, secret: &SessionSecret, mut response: Response) -> Response {
-    response.headers_mut().append(SET_COOKIE, visit::cookie(org, secret));
+fn entered(org: &OrgId, given: &Entered, mut response: Response) -> Response {
+    for cookie in [visit::cookie(org, &given.secret), known::set(&given.browser)] {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     end(&mut response);
     response
 }

@@ -12,6 +12,7 @@ use http::header::SET_COOKIE;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use latchkey_directory::access::{SETUP_SESSION_LIFETIME, SetupSession};
+use latchkey_directory::credentials::BrowserSecret;
 use latchkey_directory::{Error, Intent, OrgId};
 
 use crate::app::App;
@@ -21,6 +22,7 @@ use crate::portal::page::{self, Page};
 use crate::portal::visit::Passer;
 use crate::problem::{Problem, Result};
 use crate::serve::way::Way;
+use crate::signin::person::cookie as known;
 
 const NAME: &str = "__Host-lk-setup";
 
@@ -72,6 +74,8 @@ pub(super) struct Under {
     pub(super) passer: Passer,
     /// What the browser calls itself.
     pub(super) agent: Option<String>,
+    /// What the browser is known by, if somebody signed in there before.
+    pub(super) browser: Option<BrowserSecret>,
     /// How it came here.
     pub(super) way: Option<Way>,
 }
@@ -114,7 +118,7 @@ impl FromRequestParts<Arc<App>> for Under {
         };
         let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let way = parts.extensions.get::<Way>().cloned();
-        Ok(Self { setup, passer, agent: text(http::header::USER_AGENT), way })
+        Ok(Self { setup, passer, agent: text(http::header::USER_AGENT), browser: known::shown(&parts.headers), way })
     }
 }
 

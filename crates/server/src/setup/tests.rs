@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
+use latchkey_directory::Error;
 use latchkey_directory::access::{OWNER, held_by};
+use latchkey_directory::credentials::{BrowserSecret, Guesser};
 use latchkey_directory::store::StoreError;
 use serde_json::json;
 
@@ -113,6 +115,21 @@ async fn is_owner(world: &World, login: &str) -> bool {
     held.roles == [OWNER]
 }
 
+/// Whether guessing is slow, after a stranger guessed.
+async fn waits(world: &World, browser: Option<BrowserSecret>) -> bool {
+    let org = world.app.directory.organization("acme").await.unwrap().id;
+    let guesser = |browser| Guesser { address: Some("192.0.2.9".parse().unwrap()), browser };
+    for _ in 0..5 {
+        if let Ok(tried) = world.app.directory.try_password(&org, "anna@acme.example", guesser(None)).await {
+            world.app.directory.end_password(&org, tried, false).await.unwrap();
+        }
+    }
+    matches!(
+        world.app.directory.try_password(&org, "anna@acme.example", guesser(browser)).await,
+        Err(Error::TooMany { .. })
+    )
+}
+
 const ACME: &[(&str, &str)] = &[("name", "Acme Ltd."), ("slug", "acme"), ("domain", "acme.example")];
 
 #[tokio::test]
@@ -147,6 +164,14 @@ async fn the_first_run_leads_from_a_link_to_an_owner_who_is_signed_in_by_passwor
     assert!(answer.status.is_success() && answer.text.contains("recovery codes"), "{}", answer.text);
     assert!(is_owner(&world, "anna@acme.example").await);
     assert!(browser.has("__Host-lk-s-") && !browser.has("__Host-lk-setup"));
+    // A stranger who guesses her password does not keep her out of the browser in which she set it.
+    let known = browser
+        .cookies
+        .iter()
+        .find(|(name, _)| name == "__Host-lk-k")
+        .and_then(|(_, value)| BrowserSecret::read(value));
+    assert!(known.is_some());
+    assert_eq!((waits(&world, None).await, waits(&world, known).await), (true, false));
     let start = browser.get(&world, "/o/acme/start").await;
     assert!(start.status.is_success() && start.text.contains("Verify your domain"), "{}", start.text);
     assert!(browser.get(&world, "/o/acme/").await.text.contains("0 of 6 steps"));

@@ -14,13 +14,13 @@ const MAX_AGE: u64 = 400 * 24 * 60 * 60;
 
 /// What the browser shows.
 #[must_use]
-pub(super) fn shown(headers: &HeaderMap) -> Option<BrowserSecret> {
+pub(crate) fn shown(headers: &HeaderMap) -> Option<BrowserSecret> {
     BrowserSecret::read(cookie(headers, NAME)?)
 }
 
 /// The cookie for the answer that signs somebody in.
 #[must_use]
-pub(super) fn set(secret: &BrowserSecret) -> HeaderValue {
+pub(crate) fn set(secret: &BrowserSecret) -> HeaderValue {
     let text = format!("{NAME}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={MAX_AGE}", secret.expose());
     let mut value = HeaderValue::from_str(&text).expect("the value is base64url");
     value.set_sensitive(true);

@@ -4,7 +4,7 @@
 //! (a request that [`crate::signin::dispatch`] hands over); every step posts the errand back to `/o/{org}/signin`. Must not know how a silent proof
 //! is made.
 
-mod cookie;
+pub(crate) mod cookie;
 mod enter;
 mod errand;
 mod next;
