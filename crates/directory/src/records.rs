@@ -613,7 +613,7 @@ pub const TABLES: &[&crate::table::Table] = {
     use crate::audit::{AuditChain, AuditEvent, Checkpoint};
     use crate::branding::{BrandingRow, LogoRow};
     use crate::credentials::records::{
-        KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
+        FormerPassword, KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
     };
     use crate::device::clean::CleanedUp;
     use crate::device::clean_rule::CleanupRule;
@@ -645,6 +645,7 @@ pub const TABLES: &[&crate::table::Table] = {
         <AccessToken as R>::TABLE,
         <IdempotentAnswer as R>::TABLE,
         <RefusalCount as R>::TABLE,
+        <FormerPassword as R>::TABLE,
         <PasswordRow as R>::TABLE,
         <TotpRow as R>::TABLE,
         <RecoveryCodeRow as R>::TABLE,

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0008_cleaning.sql"),
     include_str!("../migrations/0009_device_groups.sql"),
     include_str!("../migrations/0010_branding.sql"),
+    include_str!("../migrations/0011_passwords.sql"),
 ];
 
 /// Before this one, text columns in PostgreSQL had the database's collation.

@@ -19,7 +19,7 @@ use crate::refusal::network_of;
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::users::find_user;
-use crate::{Directory, Error, Result};
+use crate::{Error, Result};
 
 /// A count is forgotten so long after its last attempt.
 pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(60 * 60);

@@ -9,9 +9,14 @@ use latchkey_wire::{Bytes, Code, Level};
 
 use super::attempts::{BrowserSecret, know};
 use super::factor::{Factor, still_stands};
-use super::policy;
+use super::password::{NewPassword, Put, put};
 use super::records::TotpRow;
-use crate::access::{NewBrowserSession, NotBegun, SessionSecret, StepUp, begin_browser_session, step_up};
+use super::{CredentialsView, policy};
+use crate::access::records::BrowserSession;
+use crate::access::{
+    NewBrowserSession, NotBegun, SessionSecret, StepUp, begin_browser_session, end_browser_sessions, step_up,
+};
+use crate::audit::{Actor, ActorKind};
 use crate::device::user::is_protected;
 use crate::id::OrgId;
 use crate::records::User;
@@ -41,6 +46,8 @@ pub struct Entry {
     pub agent: Option<String>,
     /// What the browser will be known by.
     pub browser: BrowserSecret,
+    /// The password that takes the place of the one that was proven.
+    pub new_password: Option<NewPassword>,
 }
 
 /// A person who entered.
@@ -69,6 +76,7 @@ fn enter(tx: &mut dyn WriteTx, org: &OrgId, entry: &Entry) -> Result<Entered, De
     };
     let level = still_stands(tx, &user, &entry.factors)?;
     strong_enough(tx, &user, level)?;
+    change_password(tx, &user, entry)?;
     let methods: Vec<_> = entry.factors.iter().map(|factor| factor.method().to_string()).collect();
     let address = entry.address.map(|address| address.to_canonical().to_string());
     let begun = if let Some(session_id) = &entry.step_up {
@@ -97,6 +105,30 @@ fn enter(tx: &mut dyn WriteTx, org: &OrgId, entry: &Entry) -> Result<Entered, De
     know(tx, org, &user, &entry.browser)?;
     let session_id = secret.expose().split('.').next().unwrap_or_default().to_owned();
     Ok(Entered { secret, session_id, level })
+}
+
+/// Puts the new password in the place of the one that was proven; nobody enters by one that has to be changed. Whoever signed in by the old
+/// one is out.
+fn change_password(tx: &mut dyn WriteTx, user: &User, entry: &Entry) -> Result<(), Denied> {
+    let is_by_password = entry.factors.iter().any(|factor| factor.method() == SignInMethod::Password);
+    let Some(new) = entry.new_password.as_ref().filter(|_| is_by_password) else {
+        if is_by_password && CredentialsView::of(tx, user)?.password_due.is_some() {
+            return Err(Refused::new(Code::Proof010, "the password has to be changed first").into());
+        }
+        return Ok(());
+    };
+    let address = entry.address.map(|address| address.to_canonical().to_string());
+    let actor = Actor { kind: ActorKind::User, id: user.id.clone(), address };
+    if matches!(put(tx, &actor, user, new)?, Put::Late) {
+        return Err(Refused::new(Code::Proof010, "the password was changed in the meantime").into());
+    }
+    let mine = BrowserSession::user_id.eq(&user.id);
+    let others = match &entry.step_up {
+        Some(kept) => mine.and(BrowserSession::id.eq(kept).negate()),
+        None => mine,
+    };
+    end_browser_sessions(tx, &user.org, others, "password changed")?;
+    Ok(())
 }
 
 /// Refuses a password alone where it is not enough, whatever order of steps led here.

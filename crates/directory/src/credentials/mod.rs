@@ -5,6 +5,7 @@
 
 pub mod attempts;
 pub mod factor;
+pub mod former;
 pub mod grant;
 pub mod passkey;
 pub mod password;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 pub use attempts::{BrowserSecret, Guesser, note_browser};
 pub use factor::Factor;
+pub use former::PasswordDue;
 pub use passkey::{NewPasskey, PasskeyView, StoredPasskey};
 pub use password::{NewPassword, PasswordRules, PasswordTry, Tried};
 pub use policy::{NewSignInPolicy, SignInPolicyView};
@@ -38,7 +40,7 @@ use crate::users::find_user;
 use crate::values::{SignInMethod, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
-use records::{KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, TotpRow};
+use records::{FormerPassword, KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, TotpRow};
 
 /// The longest name of a passkey or an authenticator, characters.
 const LONGEST_NAME: usize = 64;
@@ -51,6 +53,8 @@ pub struct CredentialsView {
     /// When the password was set, if there is one.
     #[schema(value_type = Option<String>)]
     pub password_set_at: Option<Timestamp>,
+    /// Why the password has to be changed when it is used next, if it has to.
+    pub password_due: Option<PasswordDue>,
     /// The authenticators, oldest first.
     pub totp: Vec<TotpView>,
     /// How many recovery codes are left.
@@ -60,12 +64,15 @@ pub struct CredentialsView {
 impl CredentialsView {
     /// Of a user.
     pub(crate) fn of<T: Tx + ?Sized>(tx: &mut T, user: &User) -> Result<Self, StoreError> {
+        let (policy, now) = (policy::current(tx, &user.org)?, tx.now());
         let mut ours = Org::of(tx, &user.org);
+        let password = ours.get::<PasswordRow>(&user.id)?;
         let totp = ours.find::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
         let passkeys = ours.find::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
         Ok(Self {
             passkeys: passkeys.into_iter().map(Into::into).collect(),
-            password_set_at: ours.get::<PasswordRow>(&user.id)?.map(|row| row.set_at),
+            password_due: password.as_ref().and_then(|row| former::due(row, &policy, now)),
+            password_set_at: password.map(|row| row.set_at),
             totp: totp.into_iter().filter(|row| row.confirmed_at.is_some()).map(Into::into).collect(),
             recovery_codes: ours.count::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?,
         })
@@ -119,13 +126,17 @@ impl Directory {
             let user = changing(tx, &intent, &org, &user)?;
             let mut ours = Org::of(tx, &org);
             let mut gone = RemovedCredentials::default();
+            let keys = ours.find::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
+            let keys: Vec<String> = keys.into_iter().map(|row| row.id).collect();
+            let authenticators = ours.find::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
+            let authenticators: Vec<String> = authenticators.into_iter().map(|row| row.id).collect();
             for kind in SignInMethod::ALL.iter().filter(|kind| kinds.contains(kind)) {
                 match kind {
                     SignInMethod::Passkey => {
                         gone.passkeys = ours.delete::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
                     }
                     SignInMethod::Password => {
-                        gone.passwords = ours.delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
+                        gone.passwords = u64::from(password::end(ours.tx(), &user)?);
                     }
                     SignInMethod::Totp => gone.totp = ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?,
                     SignInMethod::RecoveryCode => {}
@@ -134,10 +145,10 @@ impl Directory {
                     gone.recovery_codes += ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
                 }
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys)?;
-            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords)?;
-            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp)?;
-            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes)?;
+            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys, &keys)?;
+            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords, &[])?;
+            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp, &authenticators)?;
+            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes, &[])?;
             Ok(gone)
         })
         .await
@@ -149,6 +160,7 @@ pub(crate) fn forget(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError
     let mut ours = Org::of(tx, &user.org);
     ours.delete::<PasskeyRow>(PasskeyRow::user_id.eq(&user.id))?;
     ours.delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
+    ours.delete::<FormerPassword>(FormerPassword::user_id.eq(&user.id))?;
     ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
     ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
     ours.delete::<KnownBrowser>(KnownBrowser::user_id.eq(&user.id))?;
@@ -169,9 +181,16 @@ fn taken(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, which: &str) -> Res
     Ok(user)
 }
 
-/// Notes in the audit log that so many of a kind were taken away; none is nothing to note. Refuses it to a protected user who would shut
+/// Notes in the audit log that so many of a kind were taken away, and which, where there may be others; none is nothing to note. Refuses it to a protected user who would shut
 /// themselves out by it: nobody else might be left who can let them in again.
-fn removed(tx: &mut dyn WriteTx, intent: &Intent, user: &User, kind: SignInMethod, count: u64) -> Result<()> {
+fn removed(
+    tx: &mut dyn WriteTx,
+    intent: &Intent,
+    user: &User,
+    kind: SignInMethod,
+    count: u64,
+    ids: &[String],
+) -> Result<()> {
     if count == 0 {
         return Ok(());
     }
@@ -186,7 +205,8 @@ fn removed(tx: &mut dyn WriteTx, intent: &Intent, user: &User, kind: SignInMetho
         }
     }
     let event = NewEvent::new(&intent.actor, "credential.remove", user.id.clone());
-    tx.audit(&user.org, event.with("kind", kind).with("count", count).with("login_name", &user.login_name));
+    let event = event.with("kind", kind).with("count", count).with("login_name", &user.login_name);
+    tx.audit(&user.org, if ids.is_empty() { event } else { event.with("ids", ids) });
     Ok(())
 }
 
@@ -217,7 +237,13 @@ mod tests {
         let at = Timestamp::from_seconds(1);
         let totp = TotpView { id: "t".into(), name: "phone".into(), created_at: at, last_used_at: None };
         let passkey = PasskeyView { id: "k".into(), name: "key".into(), created_at: at, last_used_at: None };
-        let none = CredentialsView { passkeys: vec![], password_set_at: None, totp: vec![], recovery_codes: 10 };
+        let none = CredentialsView {
+            passkeys: vec![],
+            password_set_at: None,
+            password_due: None,
+            totp: vec![],
+            recovery_codes: 10,
+        };
         let password = CredentialsView { password_set_at: Some(at), ..none.clone() };
         let both = CredentialsView { totp: vec![totp.clone()], ..password.clone() };
         let codes = CredentialsView { totp: vec![totp], ..none.clone() };

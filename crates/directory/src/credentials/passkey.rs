@@ -162,7 +162,7 @@ impl Directory {
             if gone == 0 {
                 return Err(Error::not_found("passkey", id.clone()));
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone)?;
+            removed(tx, &intent, &user, SignInMethod::Passkey, gone, std::slice::from_ref(&id))?;
             Ok(())
         })
         .await

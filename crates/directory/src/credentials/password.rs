@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 use super::attempts::{Attempt, Guesser};
 use super::factor::Factor;
 use super::records::PasswordRow;
-use super::{changing, policy, removed, taken};
-use crate::audit::NewEvent;
+use super::{changing, former, policy, removed, taken};
+use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
 use crate::names::LoginName;
 use crate::query::Filter;
 use crate::records::{Organization, User};
 use crate::scope::Org;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::tokens::Password;
 use crate::users::find_user;
@@ -98,6 +98,12 @@ pub struct PasswordRules {
     pub min_length: u64,
     /// What it must not be, and what makes it no stronger: names of the user and of the organization.
     pub names: Vec<String>,
+    /// How many passwords before the present one are not used again.
+    pub history: u64,
+    /// The present one, if there is one.
+    present: Option<PasswordRow>,
+    /// Those before it, as many as count.
+    former: Vec<Phc>,
 }
 
 impl PasswordRules {
@@ -109,7 +115,31 @@ impl PasswordRules {
         let of_org = organization.iter().flat_map(|org| [org.name.as_str(), org.slug.as_str()]);
         let names = of_user.into_iter().flatten().chain(of_org);
         let names = names.filter(|name| !name.is_empty()).map(str::to_lowercase).collect();
-        Ok(Self { min_length: policy.password_min_length, names })
+        Ok(Self {
+            min_length: policy.password_min_length,
+            names,
+            history: policy.password_history,
+            present: Org::of(tx, &user.org).get::<PasswordRow>(&user.id)?,
+            former: former::of(tx, &user.org, &user.id, policy.password_history)?,
+        })
+    }
+
+    /// Whether this is the present password, and may stay. For a thread that may block.
+    #[must_use]
+    pub fn stays(&self, password: &Password) -> bool {
+        self.present.as_ref().is_some_and(|row| !row.must_change && row.phc.fits(password))
+    }
+
+    /// What is wrong with a password that the user has or had.
+    fn repeated(&self, password: &Password) -> Option<String> {
+        if self.present.as_ref().is_some_and(|row| row.phc.fits(password)) {
+            return Some("this is the password that you have: choose another one".to_owned());
+        }
+        let had = self.former.iter().any(|phc| phc.fits(password));
+        had.then(|| match self.history {
+            1 => "you had this password before: the last one is not used again".to_owned(),
+            many => format!("you had this password before: the last {many} are not used again"),
+        })
     }
 
     /// What is wrong with a password, and what would be right.
@@ -140,16 +170,65 @@ impl PasswordRules {
 
     /// Hashes a new password, if it keeps to the rules. For a thread that may block.
     pub fn hash(&self, password: &Password) -> Result<NewPassword> {
-        match self.complaint(password) {
+        match self.complaint(password).or_else(|| self.repeated(password)) {
             Some(problem) => Err(Error::field("/password", problem)),
-            None => Phc::of(password).map(NewPassword),
+            None => Ok(NewPassword { phc: Phc::of(password)?, after: self.present.as_ref().map(|row| row.set_at) }),
         }
     }
 }
 
 /// A password that kept to the rules, hashed.
 #[derive(Debug, Clone)]
-pub struct NewPassword(Phc);
+pub struct NewPassword {
+    phc: Phc,
+    /// When the one was set that it was compared with.
+    after: Option<Timestamp>,
+}
+
+/// What became of a new password.
+pub(super) enum Put {
+    /// It is the user's.
+    Set,
+    /// Another one was set since it was compared with those before it.
+    Late,
+}
+
+/// Makes a new password the user's, and keeps the one before it as former.
+pub(super) fn put(tx: &mut dyn WriteTx, actor: &Actor, user: &User, new: &NewPassword) -> Result<Put, StoreError> {
+    let (now, history) = (tx.now(), policy::current(tx, &user.org)?.password_history);
+    let mut ours = Org::of(tx, &user.org);
+    let before = ours.get::<PasswordRow>(&user.id)?;
+    if before.as_ref().map(|row| row.set_at) != new.after {
+        return Ok(Put::Late);
+    }
+    let row = PasswordRow {
+        org: user.org.clone(),
+        user_id: user.id.clone(),
+        phc: new.phc.clone(),
+        set_at: now,
+        must_change: false,
+    };
+    let was_there = before.is_some();
+    if let Some(before) = before {
+        ours.replace(&row)?;
+        former::keep(tx, before, history)?;
+    } else {
+        ours.add(&row)?;
+    }
+    let event = NewEvent::new(actor, "credential.add", user.id.clone());
+    tx.audit(&user.org, event.with("kind", SignInMethod::Password).with("replaced", was_there));
+    Ok(Put::Set)
+}
+
+/// Ends the user's password; it stays among the former ones. Answers whether there was one.
+pub(super) fn end(tx: &mut dyn WriteTx, user: &User) -> Result<bool, StoreError> {
+    let history = policy::current(tx, &user.org)?.password_history;
+    let mut ours = Org::of(tx, &user.org);
+    let Some(row) = ours.get::<PasswordRow>(&user.id)? else { return Ok(false) };
+    ours.delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
+    former::keep(tx, row, history)?;
+    Ok(true)
+}
 
 /// A password that is about to be tried. The attempt is counted already.
 #[derive(Debug)]
@@ -199,18 +278,31 @@ impl Directory {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         self.change(intent.dry_run, move |tx| {
             let user = taken(tx, &intent, &org, &user)?;
-            let now = tx.now();
-            let mut ours = Org::of(tx, &org);
-            let row = PasswordRow { org: org.clone(), user_id: user.id.clone(), phc: new.0.clone(), set_at: now };
-            let was_there = ours.get::<PasswordRow>(&user.id)?.is_some();
-            if was_there {
-                ours.replace(&row)?;
-            } else {
-                ours.add(&row)?;
+            match put(tx, &intent.actor, &user, &new)? {
+                Put::Set => Ok(()),
+                Put::Late => Err(Error::state("the password was changed in the meantime", "begin again")),
             }
-            let event = NewEvent::new(&intent.actor, "credential.add", user.id.clone());
-            ours.audit(event.with("kind", SignInMethod::Password).with("replaced", was_there));
-            Ok(())
+        })
+        .await
+    }
+
+    /// Has a user's password changed when it is used next. Answers whether that is new.
+    pub async fn expire_password(&self, intent: &Intent, org: &OrgId, user: &str) -> Result<bool> {
+        let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
+        self.change(intent.dry_run, move |tx| {
+            let user = changing(tx, &intent, &org, &user)?;
+            let mut ours = Org::of(tx, &org);
+            let Some(row) = ours.get::<PasswordRow>(&user.id)? else {
+                let fix = format!("look at what there is: latchkey user credentials {}", user.login_name);
+                return Err(Error::state(format!("{} has no password", user.login_name), fix));
+            };
+            if row.must_change {
+                return Ok(false);
+            }
+            ours.replace(&PasswordRow { must_change: true, ..row })?;
+            let event = NewEvent::new(&intent.actor, "credential.expire", user.id.clone());
+            ours.audit(event.with("kind", SignInMethod::Password).with("login_name", &user.login_name));
+            Ok(true)
         })
         .await
     }
@@ -220,9 +312,9 @@ impl Directory {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         self.change(intent.dry_run, move |tx| {
             let user = changing(tx, &intent, &org, &user)?;
-            let gone = Org::of(tx, &org).delete::<PasswordRow>(PasswordRow::user_id.eq(&user.id))?;
-            removed(tx, &intent, &user, SignInMethod::Password, gone)?;
-            Ok(gone > 0)
+            let gone = end(tx, &user)?;
+            removed(tx, &intent, &user, SignInMethod::Password, u64::from(gone), &[])?;
+            Ok(gone)
         })
         .await
     }
@@ -268,7 +360,13 @@ mod tests {
     use super::*;
 
     fn rules() -> PasswordRules {
-        PasswordRules { min_length: 12, names: vec!["anna.berg@acme.example".into(), "acme industries".into()] }
+        PasswordRules {
+            min_length: 12,
+            names: vec!["anna.berg@acme.example".into(), "acme industries".into()],
+            history: 5,
+            present: None,
+            former: vec![],
+        }
     }
 
     fn complaint(text: &str) -> Option<String> {

@@ -20,6 +20,20 @@ record! {
         pub phc: Phc,
         /// When it was set. A sign-in that proved the one before is worth nothing.
         pub set_at: Timestamp,
+        /// Whoever uses it next has to choose another.
+        pub must_change: bool,
+    }
+}
+
+record! {
+    /// A password that a user had before: it signs nobody in, and is not used again.
+    pub struct FormerPassword in "former_password" key ["org", "id"] {
+        /// Begins with the time since when it is former.
+        pub id: String,
+        /// Whose.
+        pub user_id: String,
+        /// Its hash.
+        pub phc: Phc,
     }
 }
 
@@ -112,6 +126,10 @@ record! {
         pub methods: Json<Vec<SignInMethod>>,
         /// The least length of a new password, in characters.
         pub password_min_length: u64,
+        /// How many passwords before the present one are not used again.
+        pub password_history: u64,
+        /// After how many days a password has to be changed; 0 is never.
+        pub password_max_age_days: u64,
         /// When it was last changed.
         pub updated_at: Timestamp,
     }

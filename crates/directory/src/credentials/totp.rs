@@ -232,8 +232,8 @@ impl Directory {
             let left = ours.any::<TotpRow>(of_user(&user).and(TotpRow::confirmed_at.is_null().negate()))?;
             // Recovery codes stand in for an authenticator; without one they would be asked for every time.
             let codes = if left { 0 } else { ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))? };
-            removed(tx, &intent, &user, SignInMethod::Totp, gone)?;
-            removed(tx, &intent, &user, SignInMethod::RecoveryCode, codes)
+            removed(tx, &intent, &user, SignInMethod::Totp, gone, std::slice::from_ref(&id))?;
+            removed(tx, &intent, &user, SignInMethod::RecoveryCode, codes, &[])
         })
         .await
     }

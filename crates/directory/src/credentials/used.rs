@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::records::{PasskeyRow, PasswordRow, TotpRow};
-use super::{CredentialsView, SignInPolicyView};
+use super::{CredentialsView, SignInPolicyView, former};
 use crate::audit::ActorKind;
 use crate::id::OrgId;
 use crate::page::count;
@@ -43,6 +43,21 @@ impl Directory {
                 passwords: all::<PasswordRow, _>(tx, &org, "user_id")?,
                 totp: all::<TotpRow, _>(tx, &org, "id")?,
             })
+        })
+        .await
+    }
+}
+
+impl Directory {
+    /// How many passwords would have to be changed at the next sign-in if they were good for so many days; 0 days is for ever. More than 10,000
+    /// is 10,001.
+    pub async fn passwords_older_than(&self, org: &OrgId, days: u64) -> Result<u64> {
+        let org = org.clone();
+        self.read(move |tx| {
+            let Some(oldest) = former::oldest(days, tx.now()) else { return Ok(0) };
+            let filter = PasswordRow::set_at.below(&oldest);
+            let order = [("set_at", Direction::Ascending), ("user_id", Direction::Ascending)];
+            Ok(count(&mut Org::of(tx, &org), PasswordRow::TABLE, &filter, &order)?)
         })
         .await
     }

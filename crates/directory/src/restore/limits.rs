@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::replay::{Done, Step};
 use crate::Result;
 use crate::audit::export::ExportedEvent;
+use crate::credentials::SignInPolicyView;
 use crate::query::Filter;
 use crate::records::{
     ApiClient, DeviceToken, DeviceTokenPolicy, Domain, Entitlement, Group, Organization, Service, User,
@@ -23,6 +24,8 @@ use crate::values::{DomainState, EntitlementKind};
 #[derive(Default)]
 pub(super) struct Before {
     policy: Option<DeviceTokenPolicy>,
+    /// The choice of sign-in methods.
+    pub(super) sign_in: Option<SignInPolicyView>,
     /// The evidence levels of services.
     levels: BTreeMap<String, Level>,
     /// The ids of users and groups that were not protected.

@@ -3,6 +3,7 @@
 //! Owns the rules of lifecycle.md "Server restore" inside the store. What an exported audit log re-applies is in `replay` and `limits`. Must not know
 //! files, nor how the store came here; the new incarnation is the store's own business.
 
+mod credentials;
 mod limits;
 mod replay;
 mod roles;

@@ -121,7 +121,7 @@ fn unknown<'e>(
 /// The replay of one organization's log.
 pub(super) struct Step<'a> {
     pub(super) tx: &'a mut dyn WriteTx,
-    org: &'a OrgId,
+    pub(super) org: &'a OrgId,
     actor: &'a Actor,
     /// Devices that this replay suspended, and what they were.
     suspended: BTreeMap<String, DeviceState>,
@@ -163,6 +163,10 @@ impl Step<'_> {
             "service.entitle" => self.entitle(event)?,
             "api-client.delete" => self.client(event)?,
             "key.activate" | "key.retire" => self.key(event)?,
+            "credential.remove" => self.credential_removed(event)?,
+            "credential.add" => self.credential_added(event)?,
+            "credential.expire" => self.credential_expired(event)?,
+            "sign-in-method.set" => self.sign_in_methods(event)?,
             "role.take" | "role.give" => self.role_holder(event)?,
             "role.set" => self.role_set(event)?,
             "role.delete" => self.role_deleted(event)?,
@@ -347,6 +351,7 @@ impl Step<'_> {
                 ours.update::<Binding>(live().and(Binding::user_id.eq(&user.id)), &over)?;
                 ours.delete::<Membership>(Membership::user_id.eq(&user.id))?;
                 forget(self.tx, self.org, &user.id)?;
+                crate::credentials::forget(self.tx, &user)?;
                 self.audit("user.delete", event);
             }
         }

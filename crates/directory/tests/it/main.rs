@@ -13,6 +13,7 @@ mod binding;
 mod enrolling;
 mod grouping;
 mod matrix;
+mod passwords;
 mod renewing;
 mod replaying;
 mod restoring;

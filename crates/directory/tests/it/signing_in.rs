@@ -20,6 +20,7 @@ use latchkey_store::sqlite::SqliteStore;
 use latchkey_wire::{Code, Level};
 use zeroize::Zeroizing;
 
+use crate::passwords::{policy, usual};
 use crate::restoring::Past;
 use crate::world::{World, admin};
 
@@ -158,7 +159,7 @@ async fn guessing_gets_slow_and_is_forgotten() {
 
 async fn makes_known(world: &World, user: &User, guesser: &Guesser) {
     let (org, id, browser) = (world.org.clone(), user.id.clone(), guesser.browser.clone().unwrap());
-    world.directory.grant::<_, Error>(move |tx| note_browser(tx, &org, &id, &browser)).await.unwrap();
+    drop(world.directory.grant::<_, Error>(move |tx| note_browser(tx, &org, &id, &browser)).await.unwrap());
 }
 
 #[tokio::test]
@@ -326,7 +327,8 @@ async fn the_policy_is_whole_has_a_version_and_rules_new_passwords() {
     let (world, anna) = with_anna().await;
     let before = world.directory.sign_in_policy(&world.org).await.unwrap();
     assert_eq!((before.methods.len(), before.password_min_length, before.updated_at), (4, 12, None));
-    let new = NewSignInPolicy { methods: Some(vec![SignInMethod::Passkey]), password_min_length: Some(30) };
+    let new =
+        NewSignInPolicy { methods: Some(vec![SignInMethod::Passkey]), password_min_length: Some(30), ..usual(5, 0) };
     for _ in 0..2 {
         let set = world.directory.set_sign_in_policy(&intent(), &world.org, new.clone()).await.unwrap();
         assert_eq!(set.methods, [SignInMethod::Passkey]);
@@ -388,6 +390,7 @@ fn entry(world: &World, user: &User, factors: Vec<Factor>, nonce: u8) -> Entry {
         address: Some("192.0.2.1".parse().unwrap()),
         agent: Some("Browser/1".into()),
         browser: BrowserSecret::generate(),
+        new_password: None,
     }
 }
 
@@ -415,6 +418,7 @@ async fn what_was_proven_must_still_stand_when_the_session_begins() {
     set(&world, &anna, "another lantern obeys quartz").await;
     let old = enters(&world, entry(&world, &anna, vec![password], 2)).await;
     assert_eq!(old, Err(Code::Proof010), "the password was changed");
+    policy(&world, 0, 0).await;
     set(&world, &anna, GOOD).await;
     let setup = with_totp(&world, &anna).await;
     let password = proven(&world).await;

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use latchkey_directory::FieldProblem;
 use latchkey_directory::credentials::{CredentialsView, NewSignInPolicy, RemovedCredentials, SignInPolicyView};
 use latchkey_directory::values::SignInMethod;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(show_sign_in_methods, set_sign_in_methods))
         .routes(routes!(show_credentials))
         .routes(routes!(reset_credentials))
+        .routes(routes!(expire_password))
 }
 
 /// How people of the organization may sign in.
@@ -94,4 +95,23 @@ async fn reset_credentials(
     let id = app.directory.user(&call.org, &user).await?.id;
     app.directory.end_browser_sessions_of(&intent, &call.org, &id, None).await?;
     Ok(Json(gone).into_response())
+}
+
+/// What a password's state became.
+#[derive(Debug, Serialize, ToSchema)]
+struct Expired {
+    /// The password has to be changed when it is used next.
+    must_change: bool,
+}
+
+/// Has a user's password changed at the next sign-in by it.
+#[utoipa::path(post, path = "/users/{user}/credentials/expire-password", tag = "users", responses((status = 200, body = Expired)))]
+async fn expire_password(
+    call: Call<UsersWrite>,
+    State(app): State<Shared>,
+    Path((_org, user)): Path<(String, String)>,
+    changing: Changing,
+) -> Result<Response> {
+    app.directory.expire_password(&call.intent(&changing), &call.org, &user).await?;
+    Ok(changed(changing.dry_run, "changed", Expired { must_change: true }))
 }

@@ -155,8 +155,11 @@ async fn by_password(app: &Arc<App>, under: &Under, fields: &Fields) -> Result<R
     let (org, who) = (under.org()?, administrator(app, under, fields).await?);
     let rules = app.directory.password_rules(&org, &who.id).await?;
     let _turn = app.password_work.acquire().await.map_err(Problem::internal)?;
-    let hashed = tokio::task::spawn_blocking(move || rules.hash(&password)).await.map_err(Problem::internal)??;
-    app.directory.set_password(&under.intent(), &org, &who.id, hashed).await?;
+    // Set-up was left and is gone on with: what was chosen then may stay.
+    let hash = move || if rules.stays(&password) { Ok(None) } else { rules.hash(&password).map(Some) };
+    if let Some(hashed) = tokio::task::spawn_blocking(hash).await.map_err(Problem::internal)?? {
+        app.directory.set_password(&under.intent(), &org, &who.id, hashed).await?;
+    }
     let totp = app.directory.begin_totp(&under.intent(), &org, &who.id, "Authenticator").await?;
     code_page(app, under, under.page("setup.code.title"), &org, &who.id, &totp.id).await
 }

@@ -68,6 +68,9 @@ pub(crate) enum User {
         #[command(flatten)]
         change: Change,
     },
+    /// Have a user's password changed at the next sign-in by it
+    #[command(after_help = "Example:\n  latchkey user expire-password anna@corp.example")]
+    ExpirePassword(Target),
     /// Users of the organization
     List {
         /// active, disabled or deleted; repeat for more
@@ -173,6 +176,10 @@ impl User {
                 let body = Body::default().list("methods", method).value();
                 let path = context.at(&["users", login, "credentials", "reset"])?;
                 context.answer_with(Ask::post(change.path(&path), &body))
+            }
+            User::ExpirePassword(target) => {
+                let path = context.at(&["users", &target.x, "credentials", "expire-password"])?;
+                context.answer_with(Ask::post(target.change.path(&path), &Body::default().value()))
             }
             User::List { status, source, department, group, query, list } => {
                 let mut filters = Query::new();

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::Response;
 use latchkey_directory::access::LEAST_LEVEL;
 use latchkey_directory::credentials::{CredentialsView, SignInPolicyView};
-use latchkey_directory::tokens::Password;
 use latchkey_directory::values::SignInMethod;
 
 use crate::app::App;
@@ -16,7 +15,7 @@ use crate::portal::fields::Fields;
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
-use crate::shown::blocking;
+use crate::signin::person::chosen;
 
 /// The page of all ways to sign in.
 pub(super) const HERE: &str = "/account/sign-in";
@@ -85,6 +84,7 @@ struct PasswordPage {
     page: Page,
     login_name: String,
     min_length: u64,
+    history: u64,
     is_there: bool,
 }
 
@@ -96,6 +96,7 @@ impl PasswordPage {
             page,
             login_name: visit.login_name.clone(),
             min_length: policy.password_min_length,
+            history: policy.password_history,
             is_there: have.password_set_at.is_some(),
         })
     }
@@ -120,20 +121,12 @@ async fn set_password(visit: Visit, State(app): State<Arc<App>>, fields: Fields)
 }
 
 async fn change(app: &App, visit: &Visit, fields: &Fields) -> Result<()> {
-    let invalid = latchkey_wire::Code::Api010;
     if !app.directory.sign_in_policy(&visit.org).await?.allows(SignInMethod::Password) {
         return Err(Problem::of(crate::code::Own::Api008)
             .detail("Your organization does not allow passwords.")
             .fix("Use a passkey."));
     }
-    let [password, again] = ["password", "again"].map(|name| fields.raw(name).unwrap_or_default());
-    if password != again {
-        let detail = crate::portal::text::t("account.not_the_same").into_owned();
-        return Err(Problem::of(invalid).field("/again", invalid, detail));
-    }
-    let rules = app.directory.password_rules(&visit.org, &visit.user_id).await?;
-    let password = Password::new(password.to_owned());
-    let new = blocking(app, move || rules.hash(&password)).await?;
+    let new = chosen(app, &visit.org, &visit.user_id, fields).await?;
     app.directory.set_password(&visit.intent(), &visit.org, &visit.user_id, new).await?;
     // Whoever signed in with the old one is out.
     let keep = Some(visit.session.id.as_str());

@@ -88,8 +88,16 @@ fn same(visit: &Visit, now: &SignInPolicyView, chosen: &SignInPolicyView) -> (St
     for method in &chosen.methods {
         cli.push_str(&format!(" --method {method}"));
     }
-    cli.push_str(&format!(" --password-min-length {}", chosen.password_min_length));
-    let body = serde_json::json!({"methods": chosen.methods, "password_min_length": chosen.password_min_length});
+    cli.push_str(&format!(
+        " --password-min-length {} --password-history {} --password-max-age-days {}",
+        chosen.password_min_length, chosen.password_history, chosen.password_max_age_days
+    ));
+    let body = serde_json::json!({
+        "methods": chosen.methods,
+        "password_min_length": chosen.password_min_length,
+        "password_history": chosen.password_history,
+        "password_max_age_days": chosen.password_max_age_days,
+    });
     (cli, format!("PUT /api/v1{}/sign-in-methods\nIf-Match: \"{}\"\n{body}", visit.at(""), version(now)))
 }
 
@@ -97,6 +105,8 @@ fn same(visit: &Visit, now: &SignInPolicyView, chosen: &SignInPolicyView) -> (St
 struct Chosen {
     methods: Vec<SignInMethod>,
     min_length: String,
+    history: String,
+    max_age: String,
     version: String,
 }
 
@@ -111,11 +121,22 @@ impl Chosen {
             SignInMethod::ALL.iter().copied().filter(|method| ticked.contains(&method.to_string())).collect();
         methods.sort_by_key(place);
         let text = |name: &str| fields.text(name).unwrap_or_default().trim().to_owned();
-        Self { methods, min_length: text("password_min_length"), version: text("version") }
+        Self {
+            methods,
+            min_length: text("password_min_length"),
+            history: text("password_history"),
+            max_age: text("password_max_age_days"),
+            version: text("version"),
+        }
     }
 
     fn policy(&self) -> NewSignInPolicy {
-        NewSignInPolicy { methods: Some(self.methods.clone()), password_min_length: self.min_length.parse().ok() }
+        NewSignInPolicy {
+            methods: Some(self.methods.clone()),
+            password_min_length: self.min_length.parse().ok(),
+            password_history: self.history.parse().ok(),
+            password_max_age_days: self.max_age.parse().ok(),
+        }
     }
 
     /// On the version that the person saw only.
@@ -129,6 +150,8 @@ impl From<&SignInPolicyView> for Chosen {
         Self {
             methods: policy.methods.clone(),
             min_length: policy.password_min_length.to_string(),
+            history: policy.password_history.to_string(),
+            max_age: policy.password_max_age_days.to_string(),
             version: version(policy),
         }
     }
@@ -167,10 +190,18 @@ struct ReviewPage {
     closed: Vec<Line>,
     /// All that are offered then, in their order.
     then: Vec<Line>,
-    was_length: u64,
-    length: u64,
+    was: SignInPolicyView,
+    policy: SignInPolicyView,
+    /// How many passwords would have to be changed at the next sign-in because of their age.
+    too_old: u64,
     cli: String,
     api: String,
+}
+
+impl ReviewPage {
+    fn many_too_old(&self) -> bool {
+        self.too_old > MOST_COUNTED
+    }
 }
 
 async fn change(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Result<Response> {
@@ -209,8 +240,9 @@ async fn review(app: &App, visit: &Visit, chosen: &Chosen) -> Result<Response> {
         opened: only(&|line| line.on && !was.allows(line.method)),
         closed: only(&|line| !line.on && was.allows(line.method)),
         then: only(&|line| line.on),
-        was_length: was.password_min_length,
-        length: policy.password_min_length,
+        too_old: app.directory.passwords_older_than(&visit.org, policy.password_max_age_days).await?,
+        was,
+        policy,
         cli,
         api,
     }))

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::HeaderValue;
 use http::header::SET_COOKIE;
-use latchkey_directory::credentials::BrowserSecret;
 use latchkey_directory::credentials::grant::Entry;
+use latchkey_directory::credentials::{BrowserSecret, NewPassword};
 use latchkey_directory::refusal::Refused;
 use latchkey_directory::signin_browser::WantedByBrowser;
 use latchkey_saml::names::StatusCode;
@@ -29,8 +29,8 @@ use crate::signin::tell::tell_service;
 
 const STALE: &str = "the grant was too old to be given out";
 
-/// Grants the session, and goes on to what the person came for.
-pub(super) async fn enter(walk: Walk<'_>) -> Result<Response> {
+/// Grants the session, with a new password if one was chosen on the way, and goes on to what the person came for.
+pub(super) async fn enter(walk: Walk<'_>, new_password: Option<NewPassword>) -> Result<Response> {
     let directory = &walk.app.directory;
     let Some(user_id) = walk.errand.user_id.clone() else {
         return Err(Problem::internal("a sign-in without a user came to its end"));
@@ -45,6 +45,7 @@ pub(super) async fn enter(walk: Walk<'_>) -> Result<Response> {
         address: walk.visitor.address,
         agent: walk.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned),
         browser: browser.clone(),
+        new_password,
     };
     let granted = match directory.enter(walk.org(), entry).await.map_err(|error| Problem::of_store(&error))? {
         Ok(granted) => granted,

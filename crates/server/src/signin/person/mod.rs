@@ -11,6 +11,8 @@ mod next;
 mod show;
 mod walk;
 
+pub(crate) use walk::chosen;
+
 use std::sync::Arc;
 
 use axum::Extension;

@@ -3,7 +3,7 @@
 //! Owns the order of steps and what is offered at each. Decides from stored state only and has no effect, so that it can be tried in full. Must
 //! not know how a step does its work.
 
-use latchkey_directory::credentials::{CredentialsView, SignInPolicyView, factor};
+use latchkey_directory::credentials::{CredentialsView, PasswordDue, SignInPolicyView, factor};
 use latchkey_directory::values::SignInMethod;
 use latchkey_wire::Level;
 
@@ -23,6 +23,8 @@ pub(super) enum Next {
         /// A recovery code.
         recovery: bool,
     },
+    /// What was proven is enough, and the password has to be changed on the way in.
+    NewPassword(PasswordDue),
     /// What was proven is enough.
     Enter,
     /// What was proven, or may be offered, never reaches the level.
@@ -69,7 +71,14 @@ pub(super) fn next(
             return Next::Second { totp, recovery };
         }
     }
-    if level < errand.level { Next::TooWeak } else { Next::Enter }
+    if level < errand.level {
+        return Next::TooWeak;
+    }
+    let due = credentials.and_then(|credentials| credentials.password_due);
+    match due.filter(|_| methods.contains(&SignInMethod::Password)) {
+        Some(due) => Next::NewPassword(due),
+        None => Next::Enter,
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +104,11 @@ mod tests {
     fn has(totp: bool, recovery_codes: u64) -> CredentialsView {
         let one = TotpView { id: "t".into(), name: "phone".into(), created_at: at(), last_used_at: None };
         let totp = if totp { vec![one] } else { vec![] };
-        CredentialsView { passkeys: vec![], password_set_at: Some(at()), totp, recovery_codes }
+        CredentialsView { passkeys: vec![], password_set_at: Some(at()), password_due: None, totp, recovery_codes }
+    }
+
+    fn old(totp: bool) -> CredentialsView {
+        CredentialsView { password_due: Some(PasswordDue::TooOld), ..has(totp, 0) }
     }
 
     fn policy(methods: &[SignInMethod]) -> SignInPolicyView {
@@ -132,6 +145,11 @@ mod tests {
             (errand(MdmSigned, name, &spare), &all, true, Some(has(true, 4)), Next::Enter),
             (errand(Present, name, &both), &all, true, Some(has(true, 5)), Next::TooWeak),
             (errand(Present, None, &key), &all, true, Some(has(true, 5)), Next::Enter),
+            (errand(KnownUser, name, &password), &all, true, Some(old(true)), second(true, false)),
+            (errand(KnownUser, name, &both), &all, true, Some(old(true)), Next::NewPassword(PasswordDue::TooOld)),
+            (errand(KnownUser, name, &password), &all, true, Some(old(false)), Next::NewPassword(PasswordDue::TooOld)),
+            (errand(Present, name, &both), &all, true, Some(old(true)), Next::TooWeak),
+            (errand(KnownUser, None, &key), &all, true, Some(old(true)), Next::Enter),
         ] {
             assert_eq!(next(&errand, policy, passkeys, credentials.as_ref()), expected, "{errand:?}");
         }

@@ -6,6 +6,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
+use latchkey_directory::credentials::PasswordDue;
 
 use crate::portal::page::{self, Page};
 use crate::problem::{Problem, Result};
@@ -43,6 +44,15 @@ pub(super) enum Step {
         /// By a recovery code.
         recovery: bool,
     },
+    /// Choose another password.
+    NewPassword {
+        /// Why.
+        due: PasswordDue,
+        /// The least length, in characters.
+        min_length: u64,
+        /// How many before the present one are not used again.
+        history: u64,
+    },
     /// One moment: the browser is asked once more, from our own page, whether it has a session.
     Through,
 }
@@ -73,6 +83,16 @@ struct SecondPage {
 }
 
 #[derive(Template)]
+#[template(path = "signin/new_password.html")]
+struct NewPasswordPage {
+    page: Page,
+    frame: Frame,
+    due: PasswordDue,
+    min_length: u64,
+    history: u64,
+}
+
+#[derive(Template)]
 #[template(path = "signin/through.html")]
 struct ThroughPage {
     page: Page,
@@ -94,6 +114,9 @@ pub(super) fn step(page: Page, frame: Frame, step: Step, failed: Option<Problem>
             page::show_as(status, &FirstPage { page, frame, password, password_first })
         }
         Step::Second { totp, recovery } => page::show_as(status, &SecondPage { page, frame, totp, recovery }),
+        Step::NewPassword { due, min_length, history } => {
+            page::show_as(status, &NewPasswordPage { page, frame, due, min_length, history })
+        }
         Step::Through => page::show_as(status, &ThroughPage { page, frame }),
     };
     if let Some(seconds) = retry_after {

@@ -352,12 +352,66 @@ async fn what_the_organization_forbids_is_neither_offered_nor_taken() {
     let browser = Browser::new(&world);
     browser.get("/o/acme/signin").await;
     browser.step("name", "login_name", ANNA).await;
-    let only = NewSignInPolicy { methods: Some(vec![SignInMethod::Passkey]), password_min_length: Some(12) };
+    let only = NewSignInPolicy {
+        methods: Some(vec![SignInMethod::Passkey]),
+        password_min_length: Some(12),
+        password_history: Some(5),
+        password_max_age_days: Some(0),
+    };
     world.app.directory.set_sign_in_policy(&intent(), &org, only).await.unwrap();
     let answer = browser.step("password", "password", GOOD).await;
     assert_eq!(answer.status.as_u16(), 422);
     assert!(!answer.text.contains("name=\"password\"") && answer.text.contains("data-passkey=\"get\""));
     assert!(!browser.cookie().contains("lk-s-"));
+}
+
+#[tokio::test]
+async fn a_password_that_has_to_be_changed_is_changed_after_the_code_and_before_anything_else() {
+    const NEW: &str = "violet anchors drift at noon";
+    let world = World::with_acme().await;
+    let (org, anna) = (acme(&world).await, user(&world, ANNA).await);
+    let app = app_of(&world, &anna).await;
+    world.app.directory.expire_password(&intent(), &org, &anna).await.unwrap();
+    let browser = Browser::new(&world);
+    let second = browser.password(ANNA, GOOD).await;
+    assert!(!second.text.contains("new_password"), "not before the code: {}", second.text);
+    let asked = browser.step("totp", "code", &code_of(&world, &app)).await;
+    assert!(asked.status == 200 && asked.text.contains("An administrator asks you"), "{}", asked.text);
+    assert!(!browser.cookie().contains("lk-s-"));
+    let page = asked.text.clone();
+    let choose = async |password: &str, again: &str| {
+        let form = page.split("<form ").find(|form| form.contains("value=\"new_password\"")).unwrap();
+        let mut body = url::form_urlencoded::Serializer::new(String::new());
+        body.append_pair("csrf", field(form, "csrf")).append_pair("txn", field(form, "txn"));
+        body.append_pair("do", "new_password").append_pair("password", password).append_pair("again", again);
+        browser.post(&body.finish()).await
+    };
+    let same = choose(GOOD, GOOD).await;
+    assert!(same.status == 422 && same.text.contains("the password that you have"), "{}", same.text);
+    let slip = choose(NEW, GOOD).await;
+    assert!(slip.status == 422 && !slip.text.contains(NEW), "{}", slip.text);
+    assert!(!browser.cookie().contains("lk-s-"));
+    goes_to(&choose(NEW, NEW).await, "/o/acme/account");
+    assert!(browser.cookie().contains("lk-s-"));
+    assert_eq!(Browser::new(&world).password(ANNA, GOOD).await.status, 422, "the old one is none any more");
+    assert!(Browser::new(&world).password(ANNA, NEW).await.text.contains("value=\"totp\""));
+}
+
+#[tokio::test]
+async fn who_has_not_proven_all_changes_no_password_on_the_way_in() {
+    let world = World::with_acme().await;
+    let (org, anna) = (acme(&world).await, user(&world, ANNA).await);
+    app_of(&world, &anna).await;
+    world.app.directory.expire_password(&intent(), &org, &anna).await.unwrap();
+    let browser = Browser::new(&world);
+    let page = browser.password(ANNA, GOOD).await.text;
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.append_pair("csrf", field(&page, "csrf")).append_pair("txn", field(&page, "txn"));
+    let new = "violet anchors drift at noon";
+    body.append_pair("do", "new_password").append_pair("password", new).append_pair("again", new);
+    let answer = browser.post(&body.finish()).await;
+    assert!(answer.status == 200 && answer.text.contains("value=\"totp\""), "{}", answer.text);
+    assert!(world.app.directory.credentials(&org, &anna).await.unwrap().password_due.is_some());
 }
 
 #[tokio::test]

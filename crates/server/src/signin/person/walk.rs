@@ -6,9 +6,9 @@
 //! A person is told the same whoever they named: that name or password is not right. The reason stands under the reference.
 
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use latchkey_directory::audit::{Actor, ActorKind};
-use latchkey_directory::credentials::{CredentialsView, Factor, Guesser, SignInPolicyView, Tried};
+use latchkey_directory::credentials::{CredentialsView, Factor, Guesser, NewPassword, SignInPolicyView, Tried};
 use latchkey_directory::names::{LoginName, MAX_LOGIN};
 use latchkey_directory::orgs::OrganizationView;
 use latchkey_directory::refusal::Remembered;
@@ -51,6 +51,19 @@ enum Came {
     Wrong(String),
 }
 
+/// A new password as it was typed twice, hashed.
+pub(crate) async fn chosen(app: &App, org: &OrgId, user: &str, fields: &Fields) -> Result<NewPassword> {
+    let invalid = latchkey_wire::Code::Api010;
+    let [password, again] = ["password", "again"].map(|name| fields.raw(name).unwrap_or_default());
+    if password != again {
+        let detail = crate::portal::text::t("account.not_the_same").into_owned();
+        return Err(Problem::of(invalid).field("/again", invalid, detail));
+    }
+    let rules = app.directory.password_rules(org, user).await?;
+    let password = Password::new(password.to_owned());
+    blocking(app, move || rules.hash(&password)).await
+}
+
 impl Walk<'_> {
     pub(super) fn org(&self) -> &OrgId {
         &self.organization.id
@@ -68,6 +81,7 @@ impl Walk<'_> {
                 return self.go_on(None).await;
             }
             Some("name") => return self.name(fields).await,
+            Some("new_password") => return self.new_password(fields).await,
             Some("password") => self.password(fields).await,
             Some("totp") => self.code(fields.text("code").unwrap_or_default(), SignInMethod::Totp).await,
             Some("recovery_code") => {
@@ -138,6 +152,21 @@ impl Walk<'_> {
         }
     }
 
+    /// Another password in the place of the one that was proven. Asked for only when all the rest is proven.
+    async fn new_password(self, fields: &Fields) -> Result<Response> {
+        let credentials = self.credentials().await?;
+        let usable = self.app.passkeys.usable();
+        let next = next::next(&self.errand, &self.policy, usable, credentials.as_ref());
+        let (Next::NewPassword(_), Some(user_id)) = (next, &self.errand.user_id) else {
+            return self.go_on(None).await;
+        };
+        match chosen(self.app, self.org(), user_id, fields).await {
+            Ok(new) => enter::enter(self, Some(new)).await,
+            Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => self.go_on(Some(problem)).await,
+            Err(problem) => Err(problem),
+        }
+    }
+
     async fn code(&mut self, code: &str, method: SignInMethod) -> Result<Came> {
         let (Some(user_id), [Factor::Password { .. }]) = (self.errand.user_id.clone(), self.errand.factors.as_slice())
         else {
@@ -198,7 +227,11 @@ impl Walk<'_> {
                 self.show(Step::First { password: password.is_some(), password_first }, &offered, failed)
             }
             Next::Second { totp, recovery } => self.show(Step::Second { totp, recovery }, &[], failed),
-            Next::Enter => enter::enter(self).await,
+            Next::NewPassword(due) => {
+                let (min_length, history) = (self.policy.password_min_length, self.policy.password_history);
+                self.show(Step::NewPassword { due, min_length, history }, &[], failed)
+            }
+            Next::Enter => enter::enter(self, None).await,
             Next::TooWeak => {
                 let detail = format!("{:?} do not reach level {}", self.methods(), self.errand.level);
                 Err(self.remember(Own::Signin006.into(), detail).await)
@@ -243,6 +276,7 @@ impl Walk<'_> {
             passkey: options,
         };
         let title = match step {
+            Step::NewPassword { .. } => "enter.new_title",
             _ if frame.confirms => "enter.confirm_title",
             Step::Second { .. } => "enter.second_title",
             Step::Through => "enter.through_title",

@@ -22,7 +22,7 @@ const PATH: &str = "/admin/users/{user}/reset";
 
 pub(super) fn doors(doors: Doors) -> Doors {
     let needs = Needs::Fresh(Scope::UsersWrite);
-    doors.page(needs, PATH, ask).action(needs, PATH, reset)
+    doors.page(needs, PATH, ask).action(needs, PATH, reset).action(needs, "/admin/users/{user}/expire-password", expire)
 }
 
 #[derive(Template)]
@@ -34,6 +34,8 @@ struct ResetPage {
     /// What the user has, by method: all that can be taken away.
     has: Vec<(SignInMethod, u64)>,
     chosen: Vec<SignInMethod>,
+    /// The password may still be told to be changed.
+    may_expire: bool,
     /// What would go; absent until something is chosen.
     would: Option<RemovedCredentials>,
     cli: String,
@@ -83,15 +85,25 @@ async fn show(app: &App, visit: &Visit, page: Page, which: &str, chosen: Vec<Sig
     let named: Vec<String> = chosen.iter().map(ToString::to_string).collect();
     let flags: String = named.iter().map(|method| format!(" --method {method}")).collect();
     let body = serde_json::json!({ "methods": named });
+    let may_expire = credentials.password_set_at.is_some() && credentials.password_due.is_none();
+    let (mut cli, mut api) = (
+        format!("latchkey user reset-credentials {}{flags} --yes", user.id),
+        format!("POST /api/v1{}/users/{}/credentials/reset\n{body}", visit.at(""), user.id),
+    );
+    if may_expire && chosen.is_empty() {
+        cli.push_str(&format!("\nlatchkey user expire-password {}", user.id));
+        api.push_str(&format!("\nPOST /api/v1{}/users/{}/credentials/expire-password", visit.at(""), user.id));
+    }
     Ok(page::show_as(
         page.status(),
         &ResetPage {
             page,
             login: masked(user.login_name, hides(&visit.rights)),
             has: has(&credentials),
+            may_expire,
             would,
-            cli: format!("latchkey user reset-credentials {}{flags} --yes", user.id),
-            api: format!("POST /api/v1{}/users/{}/credentials/reset\n{body}", visit.at(""), user.id),
+            cli,
+            api,
             chosen,
             id: user.id,
         },
@@ -112,6 +124,13 @@ async fn reset(
             show(&app, &visit, page, &which, Vec::new()).await
         }
     }
+}
+
+/// Has the password changed when it is used next.
+async fn expire(visit: Visit, State(app): State<Arc<App>>, Path((_org, which)): Which) -> Result<Response> {
+    app.directory.expire_password(&visit.intent(), &visit.org, &which).await?;
+    let id = app.directory.user(&visit.org, &which).await?.id;
+    Ok(visit.go_saying(&format!("{LIST}/{id}"), "password-expired"))
 }
 
 /// Takes them away and signs the user out everywhere. Answers the user's id.

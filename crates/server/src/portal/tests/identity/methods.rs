@@ -3,6 +3,7 @@
 use latchkey_directory::Intent;
 use latchkey_directory::audit::Actor;
 use latchkey_directory::credentials::NewPasskey;
+use latchkey_directory::tokens::Password;
 use latchkey_directory::values::SignInMethod::{Passkey, Password as ByPassword, RecoveryCode, Totp};
 
 use super::super::people::Person;
@@ -25,28 +26,40 @@ async fn methods_are_chosen_and_ordered_and_a_look_comes_first() {
         ("place_password", "1"),
         ("place_totp", "2"),
         ("password_min_length", "16"),
+        ("password_history", "3"),
+        ("password_max_age_days", "90"),
     ];
     let review = owner.post(&world, CHANGE, &fields).await;
     assert_eq!(review.status, 200, "{}", review.text);
     assert!(review.text.contains("<strong>Recovery code</strong><span>is offered no more"), "{}", review.text);
     assert!(review.text.contains("--method password --method totp --method passkey --password-min-length 16"));
+    assert!(review.text.contains("--password-history 3 --password-max-age-days 90"), "{}", review.text);
+    assert!(review.text.contains("It was 5.") && review.text.contains("It was 0."), "{}", review.text);
     let policy = world.app.directory.sign_in_policy(&owner.org).await.unwrap();
     assert!(policy.allows(RecoveryCode), "a look changes nothing");
     let saved = owner.post(&world, CHANGE, &[&fields[..], &[("save", "on")]].concat()).await;
     assert_eq!(to(&saved), format!("{PAGE}?said=methods-saved"));
     let policy = world.app.directory.sign_in_policy(&owner.org).await.unwrap();
     assert_eq!((policy.methods, policy.password_min_length), (vec![ByPassword, Totp, Passkey], 16));
+    assert_eq!((policy.password_history, policy.password_max_age_days), (3, 90));
 }
 
 #[tokio::test]
 async fn a_choice_that_shuts_administrators_out_comes_back_as_it_was_typed() {
     let (world, owner) = owned().await;
     let version = hidden(&owner.get(&world, CHANGE).await, "version");
-    let only = [("version", version.as_str()), ("methods", "password"), ("password_min_length", "four")];
+    let only = [
+        ("version", version.as_str()),
+        ("methods", "password"),
+        ("password_min_length", "four"),
+        ("password_history", "25"),
+        ("password_max_age_days", "14"),
+    ];
     let back = owner.post(&world, CHANGE, &only).await;
     assert_eq!(back.status, 422, "{}", back.text);
     assert!(back.text.contains("llow one of these ways") && back.text.contains("8 to 64"), "{}", back.text);
     assert!(back.text.contains("value=\"four\""), "{}", back.text);
+    assert!(back.text.contains("0 to 24") && back.text.contains("15 to 365"), "{}", back.text);
 }
 
 #[tokio::test]
@@ -61,6 +74,8 @@ async fn nobody_chooses_away_the_only_way_that_they_have_themselves() {
         ("methods", "password"),
         ("methods", "totp"),
         ("password_min_length", "12"),
+        ("password_history", "5"),
+        ("password_max_age_days", "0"),
         ("save", "on"),
     ];
     let refused = owner.post(&world, CHANGE, &only).await;
@@ -108,4 +123,31 @@ async fn a_help_desk_does_not_reset_an_owners_ways_to_sign_in() {
     let page = format!("/o/acme/admin/users/{user}/reset");
     let answer = desk.post(&world, &page, &[("methods", "passkey")]).await;
     assert_eq!(answer.status, 403, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn a_password_is_told_to_be_changed_and_the_user_stays_signed_in() {
+    let (world, owner) = owned().await;
+    let anna = Person::with_role(&world, "anna", None).await;
+    let user = world.app.directory.user(&owner.org, "anna@acme.example").await.unwrap().id;
+    let (ask, order) =
+        (format!("/o/acme/admin/users/{user}/reset"), format!("/o/acme/admin/users/{user}/expire-password"));
+    assert_eq!(owner.post(&world, &order, &[]).await.status, 409, "there is no password");
+    let rules = world.app.directory.password_rules(&owner.org, &user).await.unwrap();
+    let new = rules.hash(&Password::new("tram lantern obey quartz".into())).unwrap();
+    world.app.directory.set_password(&Intent::of(&Actor::system()), &owner.org, &user, new).await.unwrap();
+    let page = owner.get(&world, &ask).await.text;
+    assert!(
+        page.contains("Only have the password changed") && page.contains("latchkey user expire-password"),
+        "{page}"
+    );
+    let desk = Person::with_role(&world, "otto", Some("auditor")).await;
+    assert_eq!(desk.post(&world, &order, &[]).await.status, 403);
+    let done = owner.post(&world, &order, &[]).await;
+    assert_eq!(to(&done), format!("/o/acme/admin/users/{user}?said=password-expired"));
+    assert!(
+        owner.get(&world, &format!("/o/acme/admin/users/{user}")).await.text.contains("has to be changed at the next")
+    );
+    assert!(!owner.get(&world, &ask).await.text.contains("Only have the password changed"));
+    assert_eq!(anna.get(&world, "/o/acme/").await.status, 200);
 }
