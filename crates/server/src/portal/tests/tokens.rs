@@ -1,7 +1,9 @@
 //! The pages of one token, and Deploy.
 
+use latchkey_directory::audit::Actor;
 use latchkey_directory::page::PageRequest;
-use latchkey_wire::DeviceState;
+use latchkey_directory::refusal::Remembered;
+use latchkey_wire::{Code, DeviceState};
 use serde_json::{Value, json};
 
 use super::fleet::Machine;
@@ -64,6 +66,37 @@ async fn a_token_is_stopped_and_one_word_resumes_it() {
     assert_eq!(state(&world, &token).await, "disabled", "asking changes nothing");
     admin.post(&world, &page(&token, "/enable"), &[]).await;
     assert_eq!(state(&world, &token).await, "active");
+}
+
+#[tokio::test]
+async fn a_roll_out_that_goes_wrong_is_stopped_by_its_brake_says_so_and_goes_on_after_one_word() {
+    let world = World::with_acme().await;
+    let admin = Person::with_role(&world, "olga", Some("device-administrator")).await;
+    let token = token(&world, true).await;
+    let id = token["id"].as_str().unwrap();
+    world.patch(&format!("/api/v1/o/acme/device-tokens/{id}"), json!({"brake": 10})).await.good();
+    for n in 0..20 {
+        assert_eq!(state(&world, &token).await, "active", "{n} refusals are too few");
+        let refused = Remembered {
+            actor: Actor::system(),
+            action: "device.enroll",
+            code: Code::Enroll025.to_string(),
+            subject: id.to_owned(),
+            address: None,
+            detail: "the user is not known".to_owned(),
+            proven: true,
+        };
+        world.app.directory.remember_enrollment_refusal(&admin.org, refused).await;
+    }
+    assert_eq!(state(&world, &token).await, "disabled");
+    let shown = admin.get(&world, &page(&token, "")).await.text;
+    for text in ["The brake stopped this token", "20 of 20", "more than 10%", "LK-ENROLL-025", "Resume"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    admin.post(&world, &page(&token, "/enable"), &[]).await;
+    assert_eq!(state(&world, &token).await, "active");
+    let shown = admin.get(&world, &page(&token, "")).await.text;
+    assert!(!shown.contains("The brake stopped this token"), "{shown}");
 }
 
 #[tokio::test]
