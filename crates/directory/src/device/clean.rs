@@ -9,6 +9,7 @@ use std::time::Duration;
 use latchkey_wire::DeviceState;
 
 use super::clean_rule::CleanupRule;
+use super::group::DeviceGroupMember;
 use super::state::{self, reason};
 use crate::audit::{Actor, NewEvent};
 use crate::id::OrgId;
@@ -146,7 +147,7 @@ fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[(String, Due)]
         let Some(mut device) = Org::of(tx, org).get::<Device>(id)? else { continue };
         // It may have come back since it was looked for.
         let still = match due {
-            Due::Rule(rule) => rule.is_about(&device, now).then(|| due.clone()),
+            Due::Rule(rule) => still_rules(tx, rule, &device)?.then(|| due.clone()),
             Due::Retire | Due::Forget => is_due(&device, settings, now),
         };
         match still {
@@ -166,6 +167,19 @@ fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[(String, Due)]
     }
     note(tx, org, hour(now), touched)?;
     Ok(touched)
+}
+
+/// Whether the rule is as it was when it was looked at, and still about this device.
+fn still_rules(tx: &mut dyn WriteTx, rule: &CleanupRule, device: &Device) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let mut ours = Org::of(tx, &device.org);
+    if ours.get::<CleanupRule>(&rule.id)?.as_ref() != Some(rule) || !rule.is_about(device, now) {
+        return Ok(false);
+    }
+    let Some(group) = &rule.group_id else { return Ok(true) };
+    ours.any::<DeviceGroupMember>(
+        DeviceGroupMember::group_id.eq(group).and(DeviceGroupMember::device_id.eq(&device.id)),
+    )
 }
 
 /// Does what a rule says.
@@ -189,7 +203,8 @@ fn obey(tx: &mut dyn WriteTx, device: &mut Device, rule: &CleanupRule) -> Result
             state::audit(tx, device, event);
         }
         CleanupAction::Remove => {
-            state::remove(tx, device, reason::UNUSED, &system)?;
+            let event = event("device.remove", device);
+            state::remove_as(tx, device, reason::UNUSED, event)?;
         }
     }
     Ok(())

@@ -72,7 +72,7 @@ impl CleanupRule {
         now.minus(DAY * u32::try_from(self.silent_days).unwrap_or(u32::MAX))
     }
 
-    /// Whether this device is one that it touches now. The group is not asked again: it only chose where to look.
+    /// Whether this device is one that it touches now, if it is in the rule's group.
     pub(super) fn is_about(&self, device: &Device, now: Timestamp) -> bool {
         let before = self.before(now);
         // What an administrator let go on again is not stopped the next minute.

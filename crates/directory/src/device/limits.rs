@@ -239,7 +239,8 @@ pub(crate) fn brake(tx: &mut dyn WriteTx, org: &OrgId, token: &str) -> Result<()
     let now = tx.now();
     let Some(mut token) = Org::of(tx, org).get::<DeviceToken>(token)? else { return Ok(()) };
     let Some(share) = token.brake.filter(|_| token.state == TokenState::Active) else { return Ok(()) };
-    let since = now.minus(BRAKE_WINDOW);
+    // What went wrong before somebody resumed it, or changed its limits, they have seen: it does not stop it again.
+    let since = now.minus(BRAKE_WINDOW).max(token.updated_at);
     let mut ours = Org::of(tx, org);
     let subject = token.id.to_string();
     let codes: Vec<String> = BAD.iter().chain([&Code::Enroll033]).map(ToString::to_string).collect();

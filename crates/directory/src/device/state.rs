@@ -71,6 +71,17 @@ pub(crate) fn quarantine(
 
 /// Removal: the row stays as a tombstone, keys are dead, bindings and sessions are over. Answers how many sessions ended.
 pub(crate) fn remove(tx: &mut dyn WriteTx, device: &mut Device, why: &str, actor: &Actor) -> Result<u64, StoreError> {
+    let event = NewEvent::new(actor, "device.remove", device.id.clone());
+    remove_as(tx, device, why, event)
+}
+
+/// The same, with an event that says more.
+pub(crate) fn remove_as(
+    tx: &mut dyn WriteTx,
+    device: &mut Device,
+    why: &str,
+    event: NewEvent,
+) -> Result<u64, StoreError> {
     device.removed_at = Some(tx.now());
     device.released_until = None;
     set(tx, device, DeviceState::Removed, Some(why))?;
@@ -78,8 +89,7 @@ pub(crate) fn remove(tx: &mut dyn WriteTx, device: &mut Device, why: &str, actor
     bindings_end(tx, device, "device removed")?;
     Org::of(tx, &device.org).delete::<DeviceGroupMember>(DeviceGroupMember::device_id.eq(&device.id))?;
     let sessions = device_sessions(tx, device, "device removed")?;
-    let event = NewEvent::new(actor, "device.remove", device.id.clone()).with("reason", why).with("sessions", sessions);
-    audit(tx, device, event);
+    audit(tx, device, event.with("reason", why).with("sessions", sessions));
     Ok(sessions)
 }
 

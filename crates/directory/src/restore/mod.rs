@@ -19,6 +19,7 @@ use crate::audit::export::Export;
 use crate::audit::{Actor, NewEvent};
 use crate::credentials::records::{RecoveryCodeRow, TotpRow};
 use crate::credentials::totp;
+use crate::device::clean_rule::CleanupRule;
 use crate::device::state::end_sessions;
 use crate::directory::write_to;
 use crate::id::OrgId;
@@ -93,6 +94,9 @@ fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfFor
     let one_time_codes = ours.update::<OneTimeCode>(unused, &[OneTimeCode::expires_at.set(&now)])?;
     let active = ApiClient::state.eq(&ClientState::Active);
     let api_clients = ours.update::<ApiClient>(active, &[ApiClient::state.set(&ClientState::Disabled)])?;
+    // A rule that was switched off or deleted since the backup would take devices away again.
+    let rules = CleanupRule::enabled.eq(&true);
+    ours.update::<CleanupRule>(rules, &[CleanupRule::enabled.set(&false), CleanupRule::updated_at.set(&now)])?;
     ours.delete::<AccessToken>(Filter::all())?;
     let recovery_codes = ours.delete::<RecoveryCodeRow>(Filter::all())?;
     // A code of an authenticator that was used since the backup is not good again.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use latchkey_directory::audit::{Actor, ActorKind};
 use latchkey_directory::device::admin::Order;
 use latchkey_directory::device::proof;
 use latchkey_directory::query::Filter;
@@ -592,6 +593,13 @@ async fn the_brake_stops_a_roll_out_that_goes_wrong() {
     assert_eq!(code(world.enroll(&mut Machine::new("late")).await), Code::Enroll013);
     let events = world.events("token.disable").await;
     assert_eq!((events.len(), events[0].actor_kind.as_str()), (1, "system"));
+    // Whoever resumes it has seen what went wrong: that does not stop it again.
+    world.clock.advance(Duration::from_secs(60));
+    let operator = Intent::of(&Actor { kind: ActorKind::Operator, id: "uid:0".into(), address: None });
+    world.directory.enable_token(&operator, &world.org, world.token.id().as_str()).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    world.directory.remember_enrollment_refusal(&world.org, refusal(&world, Code::Enroll025)).await;
+    assert_eq!(world.token_now().await.state, TokenState::Active);
 }
 
 #[tokio::test]

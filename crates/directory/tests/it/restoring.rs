@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchkey_directory::audit::export::Export;
 use latchkey_directory::audit::log::EventFilter;
 use latchkey_directory::device::admin::Order;
+use latchkey_directory::device::clean_rule::{CleanupRule, NewCleanupRule};
 use latchkey_directory::keys::NewKey;
 use latchkey_directory::page::PageRequest;
 use latchkey_directory::query::Filter;
@@ -13,7 +14,7 @@ use latchkey_directory::records::{Cloud, Device, DeviceToken, Key, OneTimeCode, 
 use latchkey_directory::restore::{Confirmed, Unconfirmed, begin};
 use latchkey_directory::scope::across;
 use latchkey_directory::store::{Store, StoreError};
-use latchkey_directory::values::{DeviceAction, KeyState, KeyUse, TokenState};
+use latchkey_directory::values::{CleanupAction, DeviceAction, KeyState, KeyUse, TokenState};
 use latchkey_directory::{Directory, Intent};
 use latchkey_store::sqlite::SqliteStore;
 use latchkey_wire::DeviceState;
@@ -73,8 +74,13 @@ async fn what_may_have_been_revoked_is_out_of_force_until_somebody_looks() {
     world.session(&machine.id).await;
     let user = world.user("bert", |_| {}).await;
     world.code_for(&user, None).await;
+    let rule =
+        NewCleanupRule { action: Some(CleanupAction::Remove), silent_days: Some(90), ..NewCleanupRule::default() };
+    world.directory.create_cleanup_rule(&Intent::of(&admin()), &world.org, rule).await.unwrap();
     let past = Past::of(world).await;
     let restored = past.restored().await;
+    let rule: CleanupRule = all(&restored).await.pop().unwrap();
+    assert!(!rule.enabled, "somebody may have switched it off since the backup");
     let token: DeviceToken = all(&restored).await.pop().unwrap();
     assert_eq!(token.state, TokenState::Disabled);
     let code: OneTimeCode = all(&restored).await.pop().unwrap();
