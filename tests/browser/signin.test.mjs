@@ -74,6 +74,27 @@ test("every page of a sign-in is fit to look at, and of one's own ways to sign i
   await look(page, "account-authenticator");
 });
 
+for (const [name, script] of [["Paula", true], ["Quirin", false]]) {
+  test(`a password that has to be changed, ${script ? "with" : "without"} script: after the code, before anything else`, async () => {
+    const { cloud, login, secret, shown } = await somebody(name, { authenticator: true });
+    await cloud.cli("user", "expire-password", login, "--yes");
+    const { page } = await visitor(cloud, { script });
+    await page.goto("/o/acme/");
+    await people.byPassword(page, { login, secret });
+    await page.getByRole("heading", { name: "Choose a new password" }).waitFor();
+    if (script) await look(page, "signin-new-password");
+    const choose = async (password) => {
+      await page.getByLabel("Set a password").fill(password);
+      await page.getByLabel("Once more").fill(password);
+      await page.getByRole("button", { name: "Save and go on" }).click();
+    };
+    await choose(people.PASSWORD);
+    await page.getByText("this is the password that you have").first().waitFor();
+    await choose("quiet harbours trade in mint");
+    await people.mustBeHome(page, shown);
+  });
+}
+
 test("a recovery code in place of the authenticator's, each once", async () => {
   const { cloud, login, recovery, shown } = await somebody("Dora", { authenticator: true });
   const attempt = async () => {
