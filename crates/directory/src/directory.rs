@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
+use crate::mail::Outbox;
 use crate::master::MasterKey;
 use crate::refusal::{Denied, Refused, Waiting};
 use crate::store::{Store, StoreError, StoreFacts, Tx, Verdict, WriteTx};
@@ -25,6 +26,7 @@ pub struct Directory {
     master: Arc<MasterKey>,
     user_keys: UserKeys,
     refusals: Arc<Waiting>,
+    mail: bool,
 }
 
 /// What was decided in a commit, together with when its facts were read. The value comes out only while it is fresh.
@@ -62,7 +64,19 @@ impl<T, D> Granted<Result<T, D>> {
 impl Directory {
     /// On this store.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, master: Arc<MasterKey>) -> Self {
-        Self { store, clock, master, user_keys: UserKeys::default(), refusals: Arc::default() }
+        Self { store, clock, master, user_keys: UserKeys::default(), refusals: Arc::default(), mail: false }
+    }
+
+    /// The same with mail set up: what people are to be told goes into the outbox. Without, nobody is mailed anything.
+    #[must_use]
+    pub fn with_mail(self) -> Self {
+        Self { mail: true, ..self }
+    }
+
+    /// The outbox, open or not.
+    #[must_use]
+    pub fn outbox(&self) -> Outbox {
+        Outbox::new(self.mail, Arc::clone(&self.master))
     }
 
     /// Facts about the store, as it was opened.

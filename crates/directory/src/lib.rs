@@ -24,6 +24,7 @@ pub mod inspect;
 pub mod intent;
 pub mod key_copy;
 pub mod keys;
+pub mod mail;
 pub mod master;
 pub mod names;
 pub mod orgs;

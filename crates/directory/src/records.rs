@@ -613,11 +613,13 @@ pub const TABLES: &[&crate::table::Table] = {
     use crate::audit::{AuditChain, AuditEvent, Checkpoint};
     use crate::branding::{BrandingRow, LogoRow};
     use crate::credentials::records::{
-        FormerPassword, KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, SignInFailure, SignInPolicy, TotpRow,
+        FormerPassword, KnownBrowser, MailCodeRow, PasskeyRow, PasswordRow, RecoveryCodeRow, RecoveryLinkRow,
+        SignInFailure, SignInPolicy, TotpRow,
     };
     use crate::device::clean::CleanedUp;
     use crate::device::clean_rule::CleanupRule;
     use crate::device::group::{DeviceGroup, DeviceGroupMember};
+    use crate::mail::records::MailRow;
     use crate::statistics::{CountedUpTo, DayCount};
     use crate::table::Record as R;
     &[
@@ -653,6 +655,9 @@ pub const TABLES: &[&crate::table::Table] = {
         <SignInFailure as R>::TABLE,
         <KnownBrowser as R>::TABLE,
         <SignInPolicy as R>::TABLE,
+        <MailRow as R>::TABLE,
+        <MailCodeRow as R>::TABLE,
+        <RecoveryLinkRow as R>::TABLE,
         <CustomRole as R>::TABLE,
         <RoleAssignment as R>::TABLE,
         <BrowserSession as R>::TABLE,

@@ -10,6 +10,8 @@ use crate::audit::{Actor, NewEvent};
 use crate::credentials::records::TotpRow;
 use crate::credentials::totp;
 use crate::id::OrgId;
+use crate::mail::outbox;
+use crate::mail::records::MailRow;
 use crate::master::{MasterKey, SealedAs};
 use crate::orgs::CHECK;
 use crate::query::Filter;
@@ -28,6 +30,8 @@ pub struct Rewrapped {
     pub token_copies: u64,
     /// Secrets of authenticators.
     pub totp_secrets: u64,
+    /// Mails that wait to be sent.
+    pub mails: u64,
 }
 
 impl Directory {
@@ -62,6 +66,12 @@ impl Directory {
                 Org::of(tx, &org).replace(&row)?;
                 done.totp_secrets += 1;
             }
+            for mut row in all::<MailRow>(tx)? {
+                row.sealed = outbox::rewrap(&old, &new, &row)?;
+                let org = row.org.clone();
+                Org::of(tx, &org).replace(&row)?;
+                done.mails += 1;
+            }
             let check = SealedAs { org: &cloud, id: "check", usage: "check", algorithm: "none" };
             row.master_check = new.seal(CHECK, &check);
             let was = std::mem::replace(&mut row.master_id, new.id().to_owned());
@@ -69,7 +79,7 @@ impl Directory {
             ours.replace(&row)?;
             let event = NewEvent::new(&actor, "key.rewrap", new.id()).with("was", was);
             let event = event.with("keys", done.keys).with("token_copies", done.token_copies);
-            ours.audit(event.with("totp_secrets", done.totp_secrets));
+            ours.audit(event.with("totp_secrets", done.totp_secrets).with("mails", done.mails));
             Ok(done)
         })
         .await

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::credentials::attempts::{FORGOTTEN_AFTER, KNOWN_FOR};
-use crate::credentials::records::{KnownBrowser, SignInFailure};
+use crate::credentials::records::{KnownBrowser, MailCodeRow, RecoveryLinkRow, SignInFailure};
 use crate::query::Filter;
 use crate::records::{AccessToken, ConsumedNonce, IdempotentAnswer, RefusalCount, RevealFailure};
 use crate::store::{StoreError, WriteTx};
@@ -34,6 +34,8 @@ impl Directory {
             before::<RefusalCount>(tx, RefusalCount::at.name, now.minus(REFUSALS))?;
             before::<RevealFailure>(tx, RevealFailure::at.name, now.minus(REVEALS))?;
             before::<SignInFailure>(tx, SignInFailure::last_at.name, now.minus(FORGOTTEN_AFTER))?;
+            before::<MailCodeRow>(tx, MailCodeRow::expires_at.name, now)?;
+            before::<RecoveryLinkRow>(tx, RecoveryLinkRow::expires_at.name, now)?;
             before::<KnownBrowser>(tx, KnownBrowser::last_used_at.name, now.minus(KNOWN_FOR))
         })
         .await?;

@@ -212,6 +212,52 @@ values! {
         EcdsaP256 = "ecdsa-p256",
     }
 
+    /// What a mail is about.
+    pub enum MailKind {
+        /// A one-time code.
+        Code = "code",
+        /// Something changed in how the person signs in.
+        MethodsChanged = "methods-changed",
+        /// Something that every owner should know.
+        OwnersTold = "owners-told",
+        /// A link to set a new password.
+        Recovery = "recovery",
+    }
+
+    /// How somebody's ways to sign in changed.
+    pub enum MethodChange {
+        /// A passkey was added.
+        PasskeyAdded = "passkey-added",
+        /// A passkey was removed.
+        PasskeyRemoved = "passkey-removed",
+        /// The password was removed.
+        PasswordRemoved = "password-removed",
+        /// A password was set.
+        PasswordSet = "password-set",
+        /// New recovery codes were made.
+        RecoveryCodesMade = "recovery-codes-made",
+        /// The recovery codes were removed.
+        RecoveryCodesRemoved = "recovery-codes-removed",
+        /// A recovery code was used.
+        RecoveryCodeUsed = "recovery-code-used",
+        /// A new password was set by a mailed link.
+        Recovered = "recovered",
+        /// An authenticator was added.
+        TotpAdded = "totp-added",
+        /// An authenticator was removed.
+        TotpRemoved = "totp-removed",
+    }
+
+    /// What all owners are told.
+    pub enum OwnerNews {
+        /// Somebody got the role of the owner.
+        OwnerGiven = "owner-given",
+        /// The ways to sign in of a protected user were taken away.
+        ProtectedReset = "protected-reset",
+        /// The operator made a link that lets a user in.
+        SetupLink = "setup-link",
+    }
+
     /// How a person signs in interactively.
     pub enum SignInMethod {
         /// A key of an authenticator, with the person's presence and verification.
@@ -222,6 +268,8 @@ values! {
         Totp = "totp",
         /// One of the codes for a lost authenticator, after the password.
         RecoveryCode = "recovery_code",
+        /// A code that is mailed to the user's address: alone, or after the password.
+        MailCode = "mail_code",
     }
 
     /// What an API client may do. Writing does not include reading.

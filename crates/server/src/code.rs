@@ -87,6 +87,16 @@ latchkey_wire::code_list! {
         fix "Begin again at the page or service that you wanted to open. Cookies must be allowed for this site.";
     Signin006 "LK-SIGNIN-006" 13 "Your ways to sign in are not strong enough for this.";
         fix "Use a passkey, or a password with a one-time code. If you have neither, ask an administrator for a set-up link.";
+    Signin007 "LK-SIGNIN-007" 4 "This link to set a new password was used or has ended.";
+        fix "Ask for a new one: begin to sign in, and choose \"Forgot your password?\".";
+    Signin008 "LK-SIGNIN-008" 13 "The mailed link alone does not set a new password here: your account needs a second factor, and you have none.";
+        fix "Ask an administrator, or the operator of the server: latchkey setup-link --user LOGIN.";
+
+    // Mail
+    Mail001 "LK-MAIL-001" 5 "No mail is set up.";
+        fix "Give `latchkey serve` a mail server and an address: --mail-server HOST --mail-from ADDRESS.";
+    Mail002 "LK-MAIL-002" 6 "The mail server cannot be reached, is not trusted, or does not take the mail.";
+        fix "See what it said; look at the mail settings of `latchkey serve`, and try again: latchkey mail test ADDRESS.";
 
     // latchkey serve
     Serve001 "LK-SERVE-001" 1 "The server failed.";

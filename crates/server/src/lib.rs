@@ -22,6 +22,7 @@ pub mod explained;
 mod export;
 pub mod home;
 pub mod html;
+pub mod mail;
 pub mod nearest;
 pub mod net;
 pub mod output;

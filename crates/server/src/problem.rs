@@ -41,11 +41,14 @@ pub const fn status(code: Code) -> StatusCode {
         Code::Own(code) => match code {
             Own::Api002 => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Own::Signin001 => StatusCode::BAD_REQUEST,
-            Own::Signin002 | Own::Signin003 | Own::Signin005 | Own::Signin006 => StatusCode::FORBIDDEN,
+            Own::Signin002 | Own::Signin003 | Own::Signin005 | Own::Signin006 | Own::Signin008 => StatusCode::FORBIDDEN,
+            Own::Signin007 => StatusCode::GONE,
             Own::Api004 => StatusCode::NOT_FOUND,
             Own::Api005 => StatusCode::METHOD_NOT_ALLOWED,
             Own::Api006 => StatusCode::PAYLOAD_TOO_LARGE,
-            Own::Api007 | Own::Api008 | Own::Api013 | Own::Backup001 | Own::Domain001 => StatusCode::CONFLICT,
+            Own::Api007 | Own::Api008 | Own::Api013 | Own::Backup001 | Own::Domain001 | Own::Mail001 => {
+                StatusCode::CONFLICT
+            }
             // Understood, but what it names is not to be had.
             Own::Signin004
             | Own::Domain003
@@ -54,7 +57,7 @@ pub const fn status(code: Code) -> StatusCode {
             | Own::Fetch004
             | Own::Fetch006
             | Own::Fetch007 => StatusCode::UNPROCESSABLE_ENTITY,
-            Own::Domain002 | Own::Fetch003 | Own::Fetch005 => StatusCode::SERVICE_UNAVAILABLE,
+            Own::Domain002 | Own::Fetch003 | Own::Fetch005 | Own::Mail002 => StatusCode::SERVICE_UNAVAILABLE,
             Own::Api009 => StatusCode::PRECONDITION_FAILED,
             Own::Api012 => StatusCode::PRECONDITION_REQUIRED,
             Own::Api014 => StatusCode::TOO_MANY_REQUESTS,

@@ -38,15 +38,16 @@ pub fn command(new_file: &Path, typed: &Typed, output: Output) -> Result<()> {
     if output.json {
         output.document(&json!({
             "master_key": id, "was": was, "file": new_file, "keys": done.keys, "token_copies": done.token_copies,
-            "totp_secrets": done.totp_secrets,
+            "totp_secrets": done.totp_secrets, "mails": done.mails,
         }));
         return Ok(());
     }
     output.text(&format!(
-        "sealed {} keys, {} token copies and {} secrets of authenticators with the master key {id}, {}\n",
+        "sealed {} keys, {} token copies, {} secrets of authenticators and {} waiting mails with the master key {id}, {}\n",
         done.keys,
         done.token_copies,
         done.totp_secrets,
+        done.mails,
         new_file.display()
     ));
     output.say(&format!(

@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0009_device_groups.sql"),
     include_str!("../migrations/0010_branding.sql"),
     include_str!("../migrations/0011_passwords.sql"),
+    include_str!("../migrations/0012_mail.sql"),
 ];
 
 /// Before this one, text columns in PostgreSQL had the database's collation.

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::builtin::OWNER;
 use super::guard::within;
 use super::holding::keeping_an_owner;
 use super::records::RoleAssignment;
@@ -23,7 +24,7 @@ use crate::scope::Org;
 use crate::store::{Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::users::find_user;
-use crate::values::{HolderKind, TokenState, UserStatus};
+use crate::values::{HolderKind, OwnerNews, TokenState, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
 /// Who has a role, as callers see it.
@@ -237,9 +238,16 @@ impl Directory {
         holder: &Holder,
     ) -> Result<AssignmentView> {
         let (intent, org, which, holder) = (intent.clone(), org.clone(), which.to_owned(), holder.clone());
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let role = find_role(tx, &org, &which)?;
-            give(tx, &intent, &org, &role, &holder)
+            let now = tx.now();
+            let given = give(tx, &intent, &org, &role, &holder)?;
+            // One that was there already is no news.
+            if role.id() == OWNER && given.created_at == now {
+                mail.owners(tx, &org, OwnerNews::OwnerGiven, &given.name, &intent.actor)?;
+            }
+            Ok(given)
         })
         .await
     }

@@ -21,7 +21,7 @@ use crate::scope::{Org, across};
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::users::find_user;
-use crate::values::UserStatus;
+use crate::values::{OwnerNews, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
 /// So long a link can be opened.
@@ -118,6 +118,7 @@ impl Directory {
         user: Option<&str>,
     ) -> Result<SetupLinkMade> {
         let (intent, org, user) = (intent.clone(), org.cloned(), user.map(str::to_owned));
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let now = tx.now();
             let cloud = OrgId::cloud();
@@ -158,6 +159,9 @@ impl Directory {
             let event = NewEvent::new(&intent.actor, "setup.link", row.id.clone());
             let event = event.with("user", &row.user_id).with("login_name", &login_name);
             tx.audit(org.as_ref().unwrap_or(&cloud), event.with("expires_at", row.expires_at));
+            if let (Some(org), Some(login_name)) = (&org, &login_name) {
+                mail.owners(tx, org, OwnerNews::SetupLink, login_name, &intent.actor)?;
+            }
             Ok(SetupLinkMade { secret, expires_at: row.expires_at, login_name })
         })
         .await

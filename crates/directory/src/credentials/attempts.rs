@@ -100,6 +100,9 @@ const ADDRESS: Patience = Patience { free: 50, first: Duration::from_secs(1), lo
 /// Of codes that confirm a password, from anywhere: a million codes, three of them good at a time.
 const CODES: Patience = Patience { free: 10, first: Duration::from_secs(5), longest: Duration::from_secs(15 * 60) };
 
+/// Of mails with a code or a link, to one user or one address: nobody can fill somebody's mailbox by asking for them.
+const MAILED: Patience = Patience { free: 3, first: Duration::from_secs(60), longest: Duration::from_secs(15 * 60) };
+
 impl Patience {
     /// How long after the last of so many attempts the next may come.
     fn wait(self, count: u64) -> Duration {
@@ -173,6 +176,37 @@ impl Attempt {
         }
         Ok(())
     }
+}
+
+/// Whether a code or link may be mailed to whoever has this login name, at this address; counts it if so. Whoever asks is not told: the same
+/// happens for a name that nobody has.
+pub(super) fn may_mail(
+    tx: &mut dyn WriteTx,
+    org: &OrgId,
+    login_name: &str,
+    address: Option<&str>,
+) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let of_address = address.map(|address| hashed(&["mailed to address", &address.to_lowercase()]));
+    let mut rows = Vec::new();
+    let mut ours = Org::of(tx, org);
+    for id in [hashed(&["mailed to user", login_name])].into_iter().chain(of_address) {
+        let there = ours.get::<SignInFailure>(&id)?;
+        let is_new = there.is_none();
+        let mut row = there.unwrap_or(SignInFailure { org: org.clone(), id, count: 0, last_at: now });
+        if now.since(row.last_at) > FORGOTTEN_AFTER {
+            row.count = 0;
+        }
+        if !is_new && row.last_at.plus(MAILED.wait(row.count)) > now {
+            return Ok(false);
+        }
+        (row.count, row.last_at) = (row.count + 1, now);
+        rows.push((is_new, row));
+    }
+    for (is_new, row) in &rows {
+        if *is_new { ours.add(row)? } else { ours.replace(row)? }
+    }
+    Ok(true)
 }
 
 /// The network of one customer of an internet provider: an address of version 4, 64 bits of one of version 6.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy;
 use super::records::{PasskeyRow, PasswordRow, TotpRow};
+use crate::mail::outbox::address_of;
 use crate::records::User;
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
@@ -19,6 +20,13 @@ use crate::values::SignInMethod;
 /// One thing that was proven. Travels under the server's seal; its member names are short for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Factor {
+    /// A code that was mailed.
+    #[serde(rename = "m")]
+    MailCode {
+        /// To which address.
+        #[serde(rename = "a")]
+        address: String,
+    },
     /// A passkey, with the person's presence and verification.
     #[serde(rename = "k")]
     Passkey {
@@ -50,6 +58,7 @@ impl Factor {
     #[must_use]
     pub const fn method(&self) -> SignInMethod {
         match self {
+            Self::MailCode { .. } => SignInMethod::MailCode,
             Self::Passkey { .. } => SignInMethod::Passkey,
             Self::Password { .. } => SignInMethod::Password,
             Self::RecoveryCode => SignInMethod::RecoveryCode,
@@ -58,24 +67,37 @@ impl Factor {
     }
 }
 
-/// The evidence level of these methods together: a password alone is no more than somebody known; with a second factor it is worth a claim
-/// that somebody else signed; a passkey is the person, present. `None` if they do not sign anybody in.
+/// The evidence level of these methods together: a password alone is no more than somebody known, and so is who reads a mailbox; with a second
+/// factor a password is worth a claim that somebody else signed, and with a mailed code something between. A passkey is the person, present. `None` if
+/// they do not sign anybody in.
 #[must_use]
 pub fn level(methods: &[SignInMethod]) -> Option<Level> {
-    use SignInMethod::{Passkey, Password, RecoveryCode, Totp};
+    use SignInMethod::{MailCode, Passkey, Password, RecoveryCode, Totp};
     let has = |method| methods.contains(&method);
+    let confirmed = has(Totp) || has(RecoveryCode);
     if has(Passkey) {
         return Some(Level::Present);
     }
-    if !has(Password) {
-        return None;
+    match (has(Password), has(MailCode)) {
+        (false, false) => None,
+        (true, _) if confirmed => Some(Level::MdmSigned),
+        (true, true) => Some(Level::Inventory),
+        // Two things that are had and none that is known.
+        (false, true) if confirmed => Some(Level::Inventory),
+        _ => Some(Level::KnownUser),
     }
-    Some(if has(Totp) || has(RecoveryCode) { Level::MdmSigned } else { Level::KnownUser })
 }
 
 /// Refuses what was proven and does not stand any more: a password that was changed, an authenticator or passkey that was removed, a method
 /// that the organization has forbidden since.
 pub(crate) fn still_stands(tx: &mut dyn WriteTx, user: &User, factors: &[Factor]) -> Result<Level, Denied> {
+    each_stands(tx, user, factors)?;
+    let methods: Vec<_> = factors.iter().map(Factor::method).collect();
+    level(&methods).ok_or_else(|| Refused::new(Code::Proof010, "nothing that signs anybody in was proven").into())
+}
+
+/// The same, whatever the factors are worth together.
+pub(super) fn each_stands(tx: &mut dyn WriteTx, user: &User, factors: &[Factor]) -> Result<(), Denied> {
     let over = |what: &str| Err(Refused::new(Code::Proof010, format!("{what} in the meantime")).into());
     let policy = policy::current(tx, &user.org)?;
     let mut ours = Org::of(tx, &user.org);
@@ -84,6 +106,8 @@ pub(crate) fn still_stands(tx: &mut dyn WriteTx, user: &User, factors: &[Factor]
             return over(&format!("the organization allows {} no more, decided", factor.method()));
         }
         match factor {
+            Factor::MailCode { address } if address_of(user) == Some(address) => {}
+            Factor::MailCode { .. } => return over("the mail address was changed"),
             Factor::Passkey { id } => match ours.get::<PasskeyRow>(id)? {
                 Some(row) if row.user_id == user.id => {}
                 _ => return over("the passkey was removed"),
@@ -99,13 +123,12 @@ pub(crate) fn still_stands(tx: &mut dyn WriteTx, user: &User, factors: &[Factor]
             },
         }
     }
-    let methods: Vec<_> = factors.iter().map(Factor::method).collect();
-    level(&methods).ok_or_else(|| Refused::new(Code::Proof010, "nothing that signs anybody in was proven").into())
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use SignInMethod::{Passkey, Password, RecoveryCode, Totp};
+    use SignInMethod::{MailCode, Passkey, Password, RecoveryCode, Totp};
 
     use super::*;
 
@@ -120,6 +143,10 @@ mod tests {
             (&[], None),
             (&[Totp], None),
             (&[RecoveryCode, Totp], None),
+            (&[MailCode], Some(Level::KnownUser)),
+            (&[Password, MailCode], Some(Level::Inventory)),
+            (&[MailCode, Totp], Some(Level::Inventory)),
+            (&[Password, MailCode, Totp], Some(Level::MdmSigned)),
         ] {
             assert_eq!(level(methods), expected, "{methods:?}");
         }

@@ -11,7 +11,7 @@ use super::attempts::{BrowserSecret, know};
 use super::factor::{Factor, still_stands};
 use super::password::{NewPassword, Put, put};
 use super::records::TotpRow;
-use super::{CredentialsView, policy};
+use super::{CredentialsView, mail_code, policy};
 use crate::access::records::BrowserSession;
 use crate::access::{
     NewBrowserSession, NotBegun, SessionSecret, StepUp, begin_browser_session, end_browser_sessions, step_up,
@@ -19,12 +19,13 @@ use crate::access::{
 use crate::audit::{Actor, ActorKind};
 use crate::device::user::is_protected;
 use crate::id::OrgId;
+use crate::mail::Outbox;
 use crate::records::User;
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::time::Timestamp;
-use crate::values::{SignInMethod, UserStatus};
+use crate::values::{MethodChange, SignInMethod, UserStatus};
 use crate::{Directory, Granted};
 
 /// What a person has proven and wants to enter by.
@@ -64,19 +65,19 @@ pub struct Entered {
 impl Directory {
     /// Lets a person in, or says why not.
     pub async fn enter(&self, org: &OrgId, entry: Entry) -> Result<Result<Granted<Entered>, Refused>, StoreError> {
-        let org = org.clone();
-        self.decide(move |tx| enter(tx, &org, &entry)).await
+        let (org, mail) = (org.clone(), self.outbox());
+        self.decide(move |tx| enter(tx, &org, &entry, &mail)).await
     }
 }
 
-fn enter(tx: &mut dyn WriteTx, org: &OrgId, entry: &Entry) -> Result<Entered, Denied> {
+fn enter(tx: &mut dyn WriteTx, org: &OrgId, entry: &Entry, mail: &Outbox) -> Result<Entered, Denied> {
     let user: Option<User> = Org::of(tx, org).get(&entry.user_id)?;
     let Some(user) = user.filter(|user| user.status == UserStatus::Active) else {
         return Err(Refused::new(Code::Proof020, "the user was disabled or deleted in the meantime").into());
     };
     let level = still_stands(tx, &user, &entry.factors)?;
-    strong_enough(tx, &user, level)?;
-    change_password(tx, &user, entry)?;
+    strong_enough(tx, &user, level, &entry.factors, mail)?;
+    change_password(tx, &user, entry, mail)?;
     let methods: Vec<_> = entry.factors.iter().map(|factor| factor.method().to_string()).collect();
     let address = entry.address.map(|address| address.to_canonical().to_string());
     let begun = if let Some(session_id) = &entry.step_up {
@@ -109,7 +110,7 @@ fn enter(tx: &mut dyn WriteTx, org: &OrgId, entry: &Entry) -> Result<Entered, De
 
 /// Puts the new password in the place of the one that was proven; nobody enters by one that has to be changed. Whoever signed in by the old
 /// one is out.
-fn change_password(tx: &mut dyn WriteTx, user: &User, entry: &Entry) -> Result<(), Denied> {
+fn change_password(tx: &mut dyn WriteTx, user: &User, entry: &Entry, mail: &Outbox) -> Result<(), Denied> {
     let is_by_password = entry.factors.iter().any(|factor| factor.method() == SignInMethod::Password);
     let Some(new) = entry.new_password.as_ref().filter(|_| is_by_password) else {
         if is_by_password && CredentialsView::of(tx, user)?.password_due.is_some() {
@@ -128,11 +129,18 @@ fn change_password(tx: &mut dyn WriteTx, user: &User, entry: &Entry) -> Result<(
         None => mine,
     };
     end_browser_sessions(tx, &user.org, others, "password changed")?;
+    mail.person(tx, user, MethodChange::PasswordSet, &actor)?;
     Ok(())
 }
 
-/// Refuses a password alone where it is not enough, whatever order of steps led here.
-fn strong_enough(tx: &mut dyn WriteTx, user: &User, level: Level) -> Result<(), Denied> {
+/// Refuses a password or a mailed code alone where it is not enough, whatever order of steps led here.
+fn strong_enough(
+    tx: &mut dyn WriteTx,
+    user: &User,
+    level: Level,
+    factors: &[Factor],
+    mail: &Outbox,
+) -> Result<(), Denied> {
     if level >= Level::MdmSigned {
         return Ok(());
     }
@@ -140,10 +148,17 @@ fn strong_enough(tx: &mut dyn WriteTx, user: &User, level: Level) -> Result<(), 
     if is_protected(tx, user)? {
         return lacks("a protected user signs in with a passkey, or with a password and a second factor");
     }
+    let given = |method| factors.iter().any(|factor| factor.method() == method);
+    if given(SignInMethod::Totp) || given(SignInMethod::RecoveryCode) {
+        return Ok(());
+    }
     let authenticator = TotpRow::user_id.eq(&user.id).and(TotpRow::confirmed_at.is_null().negate());
-    let asked = policy::current(tx, &user.org)?.allows(SignInMethod::Totp);
-    if asked && Org::of(tx, &user.org).any::<TotpRow>(authenticator)? {
+    let policy = policy::current(tx, &user.org)?;
+    if policy.allows(SignInMethod::Totp) && Org::of(tx, &user.org).any::<TotpRow>(authenticator)? {
         return lacks("the user has an authenticator, and its code was not given");
+    }
+    if level == Level::KnownUser && given(SignInMethod::Password) && mail_code::confirms(mail, &policy, user) {
+        return lacks("the organization confirms passwords by a mailed code, and it was not given");
     }
     Ok(())
 }

@@ -7,6 +7,8 @@ pub mod attempts;
 pub mod factor;
 pub mod former;
 pub mod grant;
+pub mod mail_code;
+pub mod mail_recovery;
 pub mod passkey;
 pub mod password;
 pub mod policy;
@@ -32,15 +34,18 @@ use crate::access::may_change_user;
 use crate::audit::{ActorKind, NewEvent};
 use crate::device::user::is_protected;
 use crate::id::OrgId;
+use crate::mail::{self, Outbox};
 use crate::records::User;
 use crate::scope::Org;
 use crate::store::{StoreError, Tx, WriteTx};
 use crate::time::Timestamp;
 use crate::users::find_user;
-use crate::values::{SignInMethod, UserStatus};
+use crate::values::{MethodChange, OwnerNews, SignInMethod, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
-use records::{FormerPassword, KnownBrowser, PasskeyRow, PasswordRow, RecoveryCodeRow, TotpRow};
+use records::{
+    FormerPassword, KnownBrowser, MailCodeRow, PasskeyRow, PasswordRow, RecoveryCodeRow, RecoveryLinkRow, TotpRow,
+};
 
 /// The longest name of a passkey or an authenticator, characters.
 const LONGEST_NAME: usize = 64;
@@ -122,6 +127,7 @@ impl Directory {
         kinds: &[SignInMethod],
     ) -> Result<RemovedCredentials> {
         let (intent, org, user, kinds) = (intent.clone(), org.clone(), user.to_owned(), kinds.to_vec());
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let user = changing(tx, &intent, &org, &user)?;
             let mut ours = Org::of(tx, &org);
@@ -139,16 +145,21 @@ impl Directory {
                         gone.passwords = u64::from(password::end(ours.tx(), &user)?);
                     }
                     SignInMethod::Totp => gone.totp = ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?,
-                    SignInMethod::RecoveryCode => {}
+                    // There is nothing of it to take away: the address is the user's, and codes end by themselves.
+                    SignInMethod::MailCode | SignInMethod::RecoveryCode => {}
                 }
                 if matches!(kind, SignInMethod::Totp | SignInMethod::RecoveryCode) {
                     gone.recovery_codes += ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
                 }
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone.passkeys, &keys)?;
-            removed(tx, &intent, &user, SignInMethod::Password, gone.passwords, &[])?;
-            removed(tx, &intent, &user, SignInMethod::Totp, gone.totp, &authenticators)?;
-            removed(tx, &intent, &user, SignInMethod::RecoveryCode, gone.recovery_codes, &[])?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::Passkey, gone.passkeys), &keys)?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::Password, gone.passwords), &[])?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::Totp, gone.totp), &authenticators)?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::RecoveryCode, gone.recovery_codes), &[])?;
+            let by_themselves = intent.actor.kind == ActorKind::User && intent.actor.id == user.id;
+            if gone != RemovedCredentials::default() && !by_themselves && is_protected(tx, &user)? {
+                mail.owners(tx, &org, OwnerNews::ProtectedReset, &user.login_name, &intent.actor)?;
+            }
             Ok(gone)
         })
         .await
@@ -164,7 +175,9 @@ pub(crate) fn forget(tx: &mut dyn WriteTx, user: &User) -> Result<(), StoreError
     ours.delete::<TotpRow>(TotpRow::user_id.eq(&user.id))?;
     ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))?;
     ours.delete::<KnownBrowser>(KnownBrowser::user_id.eq(&user.id))?;
-    Ok(())
+    ours.delete::<MailCodeRow>(MailCodeRow::user_id.is(&user.id))?;
+    ours.delete::<RecoveryLinkRow>(RecoveryLinkRow::user_id.eq(&user.id))?;
+    mail::sending::forget(tx, &user.org, &user.id)
 }
 
 /// The user, who gets a way to sign in now and is taken from then on.
@@ -186,9 +199,9 @@ fn taken(tx: &mut dyn WriteTx, intent: &Intent, org: &OrgId, which: &str) -> Res
 fn removed(
     tx: &mut dyn WriteTx,
     intent: &Intent,
+    mail: &Outbox,
     user: &User,
-    kind: SignInMethod,
-    count: u64,
+    (kind, count): (SignInMethod, u64),
     ids: &[String],
 ) -> Result<()> {
     if count == 0 {
@@ -207,7 +220,14 @@ fn removed(
     let event = NewEvent::new(&intent.actor, "credential.remove", user.id.clone());
     let event = event.with("kind", kind).with("count", count).with("login_name", &user.login_name);
     tx.audit(&user.org, if ids.is_empty() { event } else { event.with("ids", ids) });
-    Ok(())
+    let change = match kind {
+        SignInMethod::MailCode => return Ok(()),
+        SignInMethod::Passkey => MethodChange::PasskeyRemoved,
+        SignInMethod::Password => MethodChange::PasswordRemoved,
+        SignInMethod::RecoveryCode => MethodChange::RecoveryCodesRemoved,
+        SignInMethod::Totp => MethodChange::TotpRemoved,
+    };
+    Ok(mail.person(tx, user, change, &intent.actor)?)
 }
 
 /// The user, if whoever asks may change how they sign in.

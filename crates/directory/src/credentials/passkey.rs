@@ -17,7 +17,7 @@ use crate::records::User;
 use crate::scope::Org;
 use crate::time::Timestamp;
 use crate::users::find_user;
-use crate::values::SignInMethod;
+use crate::values::{MethodChange, SignInMethod};
 use crate::{Directory, Error, Intent, Result};
 
 /// How many one person has at most.
@@ -103,6 +103,7 @@ impl Directory {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         let called = name(&new.name)?;
         let credential_sha256: Bytes<32> = sha256(&new.credential_id);
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
@@ -123,8 +124,9 @@ impl Directory {
             if ours.insert(&row)?.is_err() {
                 return Err(Error::state("this passkey was added before", "use it, or add another one"));
             }
-            let event = NewEvent::new(&intent.actor, "credential.add", user.id);
+            let event = NewEvent::new(&intent.actor, "credential.add", user.id.clone());
             ours.audit(event.with("kind", SignInMethod::Passkey).with("id", &row.id).with("name", &row.name));
+            mail.person(tx, &user, MethodChange::PasskeyAdded, &intent.actor)?;
             Ok(row.into())
         })
         .await
@@ -156,13 +158,14 @@ impl Directory {
     /// Takes a passkey away.
     pub async fn remove_passkey(&self, intent: &Intent, org: &OrgId, user: &str, id: &str) -> Result<()> {
         let (intent, org, user, id) = (intent.clone(), org.clone(), user.to_owned(), id.to_owned());
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let user = changing(tx, &intent, &org, &user)?;
             let gone = Org::of(tx, &org).delete::<PasskeyRow>(PasskeyRow::id.eq(&id).and(of_user(&user)))?;
             if gone == 0 {
                 return Err(Error::not_found("passkey", id.clone()));
             }
-            removed(tx, &intent, &user, SignInMethod::Passkey, gone, std::slice::from_ref(&id))?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::Passkey, gone), std::slice::from_ref(&id))?;
             Ok(())
         })
         .await

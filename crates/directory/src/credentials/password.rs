@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 use crate::tokens::Password;
 use crate::users::find_user;
 use crate::value::{Columnar, Kind, Value};
-use crate::values::{SignInMethod, UserStatus};
+use crate::values::{MethodChange, SignInMethod, UserStatus};
 use crate::{Directory, Error, Intent, Result};
 
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -275,11 +275,11 @@ impl Directory {
 
     /// Sets a user's password.
     pub async fn set_password(&self, intent: &Intent, org: &OrgId, user: &str, new: NewPassword) -> Result<()> {
-        let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
+        let (intent, org, user, mail) = (intent.clone(), org.clone(), user.to_owned(), self.outbox());
         self.change(intent.dry_run, move |tx| {
             let user = taken(tx, &intent, &org, &user)?;
             match put(tx, &intent.actor, &user, &new)? {
-                Put::Set => Ok(()),
+                Put::Set => Ok(mail.person(tx, &user, MethodChange::PasswordSet, &intent.actor)?),
                 Put::Late => Err(Error::state("the password was changed in the meantime", "begin again")),
             }
         })
@@ -309,11 +309,11 @@ impl Directory {
 
     /// Takes a user's password away. Answers whether there was one.
     pub async fn remove_password(&self, intent: &Intent, org: &OrgId, user: &str) -> Result<bool> {
-        let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
+        let (intent, org, user, mail) = (intent.clone(), org.clone(), user.to_owned(), self.outbox());
         self.change(intent.dry_run, move |tx| {
             let user = changing(tx, &intent, &org, &user)?;
             let gone = end(tx, &user)?;
-            removed(tx, &intent, &user, SignInMethod::Password, u64::from(gone), &[])?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::Password, u64::from(gone)), &[])?;
             Ok(gone)
         })
         .await

@@ -51,8 +51,10 @@ pub struct SignInPolicyView {
 
 impl Default for SignInPolicyView {
     fn default() -> Self {
+        // Codes by mail are weaker than the others and need mail to be set up: who wants them chooses them.
+        let methods = SignInMethod::ALL.iter().copied().filter(|method| *method != SignInMethod::MailCode).collect();
         Self {
-            methods: SignInMethod::ALL.to_vec(),
+            methods,
             password_min_length: USUAL,
             password_history: USUAL_HISTORY,
             password_max_age_days: 0,

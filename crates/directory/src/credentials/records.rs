@@ -134,3 +134,39 @@ record! {
         pub updated_at: Timestamp,
     }
 }
+
+record! {
+    /// A one-time code that was mailed. Belongs to one sign-in in one browser; using it deletes it.
+    pub struct MailCodeRow in "mail_code" key ["org", "id"] {
+        /// The sign-in's unique part.
+        pub id: String,
+        /// Whose it is; nobody's, where the name that was typed is nobody's.
+        pub user_id: Option<String>,
+        /// Where it was mailed to.
+        pub address: Option<String>,
+        /// A keyed hash over organization, sign-in and code.
+        pub mac: Bytes<32>,
+        /// How many wrong codes were typed.
+        pub wrong: u64,
+        /// When it was made.
+        pub created_at: Timestamp,
+        /// Until when it is good.
+        pub expires_at: Timestamp,
+    }
+}
+
+record! {
+    /// A link by which a person sets a new password. Using it deletes it.
+    pub struct RecoveryLinkRow in "recovery_link" key ["org", "id"] {
+        /// Random.
+        pub id: String,
+        /// Whose it is.
+        pub user_id: String,
+        /// SHA-256 of the secret at its end.
+        pub secret_sha256: Bytes<32>,
+        /// When it was asked for.
+        pub created_at: Timestamp,
+        /// Until when it is good.
+        pub expires_at: Timestamp,
+    }
+}

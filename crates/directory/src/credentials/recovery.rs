@@ -14,11 +14,11 @@ use super::attempts::{Attempt, Guesser};
 use super::factor::Factor;
 use super::records::RecoveryCodeRow;
 use super::taken;
-use crate::audit::NewEvent;
+use crate::audit::{Actor, ActorKind, NewEvent};
 use crate::id::{OrgId, new_id};
 use crate::scope::Org;
 use crate::users::find_user;
-use crate::values::SignInMethod;
+use crate::values::{MethodChange, SignInMethod};
 use crate::{Directory, Intent, Result};
 
 /// How many are made at once.
@@ -66,7 +66,7 @@ fn hash(org: &OrgId, user_id: &str, code: &str) -> Bytes<32> {
 impl Directory {
     /// Makes new recovery codes; those from before are gone.
     pub async fn make_recovery_codes(&self, intent: &Intent, org: &OrgId, user: &str) -> Result<RecoveryCodes> {
-        let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
+        let (intent, org, user, mail) = (intent.clone(), org.clone(), user.to_owned(), self.outbox());
         self.change(intent.dry_run, move |tx| {
             let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
@@ -82,8 +82,9 @@ impl Directory {
                     created_at: now,
                 })?;
             }
-            let event = NewEvent::new(&intent.actor, "credential.add", user.id);
+            let event = NewEvent::new(&intent.actor, "credential.add", user.id.clone());
             ours.audit(event.with("kind", SignInMethod::RecoveryCode).with("count", CODES).with("replaced", gone > 0));
+            mail.person(tx, &user, MethodChange::RecoveryCodesMade, &intent.actor)?;
             Ok(RecoveryCodes(codes))
         })
         .await
@@ -97,7 +98,7 @@ impl Directory {
         code: &str,
         guesser: Guesser,
     ) -> Result<Option<Factor>> {
-        let (org, user_id) = (org.clone(), user_id.to_owned());
+        let (org, user_id, mail) = (org.clone(), user_id.to_owned(), self.outbox());
         let hash = hash(&org, &user_id, code);
         self.write(move |tx| {
             let user = find_user(tx, &org, &user_id)?;
@@ -107,6 +108,12 @@ impl Directory {
                 return Ok(None);
             }
             attempt.take_back(tx, &org)?;
+            let by = Actor {
+                kind: ActorKind::User,
+                id: user.id.clone(),
+                address: guesser.address.map(|address| address.to_canonical().to_string()),
+            };
+            mail.person(tx, &user, MethodChange::RecoveryCodeUsed, &by)?;
             Ok(Some(Factor::RecoveryCode))
         })
         .await

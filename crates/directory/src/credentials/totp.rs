@@ -23,7 +23,7 @@ use crate::store::Tx;
 use crate::time::Timestamp;
 use crate::users::find_user;
 use crate::value::Blob;
-use crate::values::SignInMethod;
+use crate::values::{MethodChange, SignInMethod};
 use crate::{Directory, Error, Intent, Result};
 
 const STEP: u64 = 30;
@@ -200,6 +200,7 @@ impl Directory {
     ) -> Result<TotpView> {
         let (intent, org, user) = (intent.clone(), org.clone(), user.to_owned());
         let (id, code, master) = (id.to_owned(), Zeroizing::new(code.to_owned()), self.master().clone());
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let user = taken(tx, &intent, &org, &user)?;
             let now = tx.now();
@@ -212,8 +213,9 @@ impl Directory {
             row.confirmed_at = Some(now);
             let mut ours = Org::of(tx, &org);
             ours.replace(&row)?;
-            let event = NewEvent::new(&intent.actor, "credential.add", user.id);
+            let event = NewEvent::new(&intent.actor, "credential.add", user.id.clone());
             ours.audit(event.with("kind", SignInMethod::Totp).with("id", &row.id).with("name", &row.name));
+            mail.person(tx, &user, MethodChange::TotpAdded, &intent.actor)?;
             Ok(row.into())
         })
         .await
@@ -222,6 +224,7 @@ impl Directory {
     /// Takes an authenticator away.
     pub async fn remove_totp(&self, intent: &Intent, org: &OrgId, user: &str, id: &str) -> Result<()> {
         let (intent, org, user, id) = (intent.clone(), org.clone(), user.to_owned(), id.to_owned());
+        let mail = self.outbox();
         self.change(intent.dry_run, move |tx| {
             let user = changing(tx, &intent, &org, &user)?;
             let gone = Org::of(tx, &org).delete::<TotpRow>(TotpRow::id.eq(&id).and(of_user(&user)))?;
@@ -232,8 +235,8 @@ impl Directory {
             let left = ours.any::<TotpRow>(of_user(&user).and(TotpRow::confirmed_at.is_null().negate()))?;
             // Recovery codes stand in for an authenticator; without one they would be asked for every time.
             let codes = if left { 0 } else { ours.delete::<RecoveryCodeRow>(RecoveryCodeRow::user_id.eq(&user.id))? };
-            removed(tx, &intent, &user, SignInMethod::Totp, gone, std::slice::from_ref(&id))?;
-            removed(tx, &intent, &user, SignInMethod::RecoveryCode, codes, &[])
+            removed(tx, &intent, &mail, &user, (SignInMethod::Totp, gone), std::slice::from_ref(&id))?;
+            removed(tx, &intent, &mail, &user, (SignInMethod::RecoveryCode, codes), &[])
         })
         .await
     }

@@ -14,7 +14,7 @@ use crate::names::LoginName;
 use crate::records::{Binding, Ceiling, Group, Membership, OneTimeCode, User};
 use crate::refusal::{Denied, Refused};
 use crate::scope::Org;
-use crate::store::{StoreError, WriteTx};
+use crate::store::{StoreError, Tx, WriteTx};
 use crate::users;
 use crate::values::{UserSource, UserStatus};
 
@@ -201,7 +201,7 @@ fn may_be_created(
 }
 
 /// Whether the user is protected: marked so, a member of a protected group, or somebody with a role, in person or by a group.
-pub fn is_protected(tx: &mut dyn WriteTx, user: &User) -> Result<bool, StoreError> {
+pub fn is_protected<T: Tx + ?Sized>(tx: &mut T, user: &User) -> Result<bool, StoreError> {
     if user.protected {
         return Ok(true);
     }

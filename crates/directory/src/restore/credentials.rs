@@ -33,7 +33,7 @@ impl Step<'_> {
             }
             SignInMethod::Password => self.password_over(event)?,
             // The restore did more than this.
-            SignInMethod::RecoveryCode => return Ok(Done::Already),
+            SignInMethod::RecoveryCode | SignInMethod::MailCode => return Ok(Done::Already),
         };
         if gone == 0 {
             return Ok(Done::Passed);

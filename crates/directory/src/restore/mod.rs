@@ -17,12 +17,13 @@ use crate::access::end_browser_sessions;
 use crate::access::records::SetupLink;
 use crate::audit::export::Export;
 use crate::audit::{Actor, NewEvent};
-use crate::credentials::records::{RecoveryCodeRow, TotpRow};
+use crate::credentials::records::{MailCodeRow, RecoveryCodeRow, RecoveryLinkRow, TotpRow};
 use crate::credentials::totp;
 use crate::device::clean_rule::CleanupRule;
 use crate::device::state::end_sessions;
 use crate::directory::write_to;
 use crate::id::OrgId;
+use crate::mail::records::MailRow;
 use crate::query::Filter;
 use crate::records::{AccessToken, ApiClient, Cloud, DeviceToken, OneTimeCode, Organization};
 use crate::scope::{Org, across};
@@ -102,6 +103,10 @@ fn disable(tx: &mut dyn WriteTx, org: &OrgId, now: Timestamp) -> Result<OutOfFor
     // A code of an authenticator that was used since the backup is not good again.
     ours.update::<TotpRow>(Filter::all(), &[TotpRow::last_step.set(&totp::last_step(now))])?;
     ours.delete::<SetupLink>(Filter::all())?;
+    // What waited then was sent, or is no news any more; a code or link that was used since is not good again.
+    ours.delete::<MailRow>(Filter::all())?;
+    ours.delete::<MailCodeRow>(Filter::all())?;
+    ours.delete::<RecoveryLinkRow>(Filter::all())?;
     Ok(OutOfForce { device_tokens, one_time_codes, api_clients, recovery_codes, sessions })
 }
 

@@ -43,6 +43,7 @@ mod groups;
 mod idempotency;
 mod json;
 mod keys;
+mod mail;
 mod oauth2;
 mod openapi;
 mod organizations;
@@ -84,7 +85,10 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
         OpenApiRouter::<Shared>::new().nest(ORGANIZATION, inside)
     };
     let above = OpenApiRouter::<Shared>::new()
-        .nest("/api/v1", organizations::operator_routes().merge(setup::operator_routes()))
+        .nest(
+            "/api/v1",
+            organizations::operator_routes().merge(setup::operator_routes()).merge(mail::operator_routes()),
+        )
         .route_layer(from_fn_with_state(Arc::clone(app), idempotency::of_operator))
         .merge(OpenApiRouter::new().nest("/api/v1", backup::operator_routes()));
     let (public, _) = organization().merge(oauth2::routes()).split_for_parts();
@@ -98,7 +102,10 @@ pub fn routes(app: &Shared) -> (Router<Shared>, Router<Shared>) {
 pub fn description() -> OpenApi {
     let all = OpenApiRouter::<Shared>::new()
         .nest(ORGANIZATION, organization_routes())
-        .nest("/api/v1", organizations::operator_routes().merge(setup::operator_routes()))
+        .nest(
+            "/api/v1",
+            organizations::operator_routes().merge(setup::operator_routes()).merge(mail::operator_routes()),
+        )
         .nest("/api/v1", backup::operator_routes())
         .merge(oauth2::routes());
     openapi::describe(all.into_openapi())

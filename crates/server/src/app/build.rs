@@ -108,7 +108,10 @@ pub async fn assemble(
     if let Some(restored_at) = cloud.restored_at {
         tracing::warn!(%restored_at, "silent sign-in waits. {} fix: {}", Own::Restore001.title(), Own::Restore001.fix());
     }
+    let mail = settings.mail.as_ref().map(crate::mail::Mailer::open).transpose()?;
+    let directory = if mail.is_some() { directory.with_mail() } else { directory };
     Ok(Arc::new(App {
+        mail,
         domain_check: DomainCheck::new(settings.dns_server),
         password_work: tokio::sync::Semaphore::new(PASSWORDS_AT_ONCE),
         settings: Arc::clone(settings),

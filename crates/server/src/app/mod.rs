@@ -73,6 +73,8 @@ pub struct App {
     pub domain_check: DomainCheck,
     /// How many passwords may be tried at once: each takes a core and 64 MiB for a good part of a second.
     pub password_work: tokio::sync::Semaphore,
+    /// Sends mail, where a mail server is set up.
+    pub mail: Option<crate::mail::Mailer>,
     /// Becomes true when the server is told to stop: long answers end then.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }
@@ -146,6 +148,7 @@ fn serve_app(
     checks.extend(clock.into_iter().map(|check| Arc::new(check) as Arc<dyn Check>));
     tokio::spawn(tasks::run(Arc::clone(&app)));
     tokio::spawn(recheck::run(Arc::clone(&app)));
+    tokio::spawn(crate::mail::sender::run(Arc::clone(&app)));
     let (public, operator) = crate::api::routes(&app);
     let public = public.merge(crate::home::routes()).merge(crate::cloud::routes()).merge(crate::enroll::routes());
     let public = public.merge(crate::saml::routes()).merge(crate::signin::routes()).merge(crate::portal::routes(&app));

@@ -4,6 +4,7 @@
 //! each part looks at is in the modules beside. Must not know how the server does any of it.
 
 mod machine;
+mod mail;
 mod online;
 mod store;
 mod tls;
@@ -149,10 +150,12 @@ fn look(args: &Args) -> Result<Vec<Finding>> {
     findings.push(machine::build_clock(&settings));
     findings.push(tls::look(&settings));
     findings.push(proxies(&settings, &machine::proxies(&settings)));
+    findings.push(mail::look(&settings));
     findings.push(machine::disk(&settings));
     if args.online {
         findings.push(online::name(&runtime, &settings));
         findings.push(online::reach(&settings, pid.is_some()));
+        findings.extend(mail::connect(&runtime, &settings));
     }
     runtime.shutdown_background();
     Ok(findings)

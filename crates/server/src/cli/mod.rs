@@ -117,6 +117,9 @@ enum Command {
     /// Signing keys
     #[command(subcommand)]
     Key(nouns::key::Key),
+    /// Mail: whether it is set up, and whether it works
+    #[command(subcommand)]
+    Mail(nouns::mail::Mail),
     /// Programs that use the API
     #[command(subcommand)]
     ApiClient(nouns::api_client::ApiClient),
@@ -214,6 +217,7 @@ fn run(cli: Cli, output: Output) -> Result<()> {
         Command::Audit(verb) => verb.run(&context),
         Command::Statistics(args) => args.run(&context),
         Command::Key(verb) => verb.run(&context),
+        Command::Mail(verb) => verb.run(&context),
         Command::ApiClient(verb) => verb.run(&context),
         Command::Explain(args) => system::explain(&context, &args),
         Command::Check(args) => check::command(&args, output),

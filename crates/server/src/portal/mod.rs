@@ -62,6 +62,7 @@ fn all(app: &Arc<App>) -> Doors {
     let doors = connector::doors(doors);
     let doors = identity::doors(doors);
     let doors = crate::setup::doors(doors);
+    let doors = crate::signin::recover::doors(doors);
     crate::signin::person::doors(doors)
 }
 

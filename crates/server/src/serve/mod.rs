@@ -12,6 +12,7 @@ mod hints;
 pub mod host;
 pub mod listen;
 pub mod log;
+pub mod mail;
 pub mod master_key;
 mod metrics_page;
 pub mod own_ca;

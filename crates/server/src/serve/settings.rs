@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use super::cloud_name::{CloudName, Scheme};
 use super::config::Said;
 use super::log::LogFormat;
+use super::mail::MailSettings;
 use super::secret::Secret;
 use crate::exit::Result;
 
@@ -51,6 +52,8 @@ pub struct Settings {
     pub master_key_file: Option<PathBuf>,
     /// DNS server for domain verification; `None`: the zone's own.
     pub dns_server: Option<SocketAddr>,
+    /// The mail server; `None`: no mail is sent.
+    pub mail: Option<MailSettings>,
     /// Listener of `/metrics`.
     pub metrics_listen: Option<SocketAddr>,
     /// Where to write the ready document.
@@ -132,6 +135,7 @@ impl Settings {
             named: named.map(|name| name.without_default_port(scheme(&tls, !trusted_proxies.is_empty(), false))),
             tls,
             dns_server: socket("dns-server")?,
+            mail: MailSettings::resolve(said)?,
             metrics_listen: socket("metrics-listen")?,
             trusted_proxies,
             database: said

@@ -8,6 +8,7 @@ use latchkey_directory::{Intent, OrgId, Result};
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::mail::letter::RECOVER;
 
 /// What stands before the secret of a link, in a path.
 pub const PATH: &str = "/setup/";
@@ -44,7 +45,12 @@ impl App {
 /// A path as it may be logged: the secret of a link stays out.
 #[must_use]
 pub fn without_secret(path: &str) -> &str {
-    if path.len() > PATH.len() && path.starts_with(PATH) { "/setup/…" } else { path }
+    if path.len() > PATH.len() && path.starts_with(PATH) {
+        return "/setup/…";
+    }
+    // Below an organization, whose name is not worth more room here.
+    let below = path.strip_prefix("/o/").and_then(|rest| rest.split_once('/')).map_or("", |(_, below)| below);
+    if below.len() > RECOVER.len() - 1 && below.starts_with(&RECOVER[1..]) { "/o/…/recover/…" } else { path }
 }
 
 #[cfg(test)]
@@ -54,7 +60,8 @@ mod tests {
     #[test]
     fn a27_a_links_secret_is_in_no_log() {
         assert_eq!(without_secret("/setup/abc"), "/setup/…");
-        for path in ["/setup", "/setup/", "/o/acme/setup/x"] {
+        assert_eq!(without_secret("/o/acme/recover/abc"), "/o/…/recover/…");
+        for path in ["/setup", "/setup/", "/o/acme/setup/x", "/o/acme/recover/", "/o/recover/x", "/recover/x"] {
             assert_eq!(without_secret(path), path);
         }
     }

@@ -14,6 +14,7 @@ mod finish;
 mod page;
 pub mod passkeys;
 pub(crate) mod person;
+pub(crate) mod recover;
 pub mod refuse;
 pub mod seal;
 mod tell;

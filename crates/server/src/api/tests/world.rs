@@ -88,6 +88,19 @@ pub(crate) struct Ask<'a> {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_settings(&[]).await
+    }
+
+    /// A world with acme in which mail is set up. What is sent stays in the outbox: nothing empties it.
+    pub(crate) async fn with_mail() -> Self {
+        let mail = [("LATCHKEY_MAIL_SERVER", "127.0.0.1:9"), ("LATCHKEY_MAIL_TLS", "off")];
+        let world = Self::with_settings(&[mail[0], mail[1], ("LATCHKEY_MAIL_FROM", "latchkey@acme.example")]).await;
+        world.organization("acme").await;
+        world.post("/api/v1/o/acme/domains", json!({"name": "acme.example"})).await.good();
+        world
+    }
+
+    async fn with_settings(more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(NOW.parse().unwrap()));
         let store = SqliteStore::open(&folder.path().join("store.db"), Arc::clone(&clock) as _).unwrap();
@@ -97,7 +110,7 @@ impl World {
         let environment = |name: &str| match name {
             "LATCHKEY_LISTEN" => Some("127.0.0.1:8470".into()),
             "LATCHKEY_DATA" => Some(data.clone().into_os_string()),
-            _ => None,
+            name => more.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()),
         };
         let settings = Arc::new(Settings::resolve(&Said::gather(&Typed::default(), environment).unwrap()).unwrap());
         let stopping = tokio::sync::watch::channel(false).1;
@@ -181,6 +194,17 @@ impl World {
             body[name] = value.clone();
         }
         body
+    }
+
+    /// The letters that wait, each with its address, oldest first; they are taken out.
+    pub(crate) async fn mailed(&self) -> Vec<(String, latchkey_directory::mail::Letter)> {
+        let mut letters = Vec::new();
+        for due in self.app.directory.due_mail(100).await.unwrap() {
+            let claimed = self.app.directory.claim_mail(&due).await.unwrap().expect("nobody else takes it");
+            self.app.directory.mail_sent(&claimed).await.unwrap();
+            letters.push((claimed.recipient, claimed.letter));
+        }
+        letters
     }
 
     /// Every byte of the store's files.

@@ -15,6 +15,7 @@ pub(crate) mod device_group;
 pub(crate) mod domain;
 pub(crate) mod group;
 pub(crate) mod key;
+pub(crate) mod mail;
 pub(crate) mod org;
 pub(crate) mod policy;
 pub(crate) mod role;

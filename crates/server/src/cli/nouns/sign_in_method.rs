@@ -24,7 +24,7 @@ pub(crate) enum SignInMethod {
 /// Flags of `sign-in-method set`.
 #[derive(Args, Debug)]
 pub(crate) struct SetArgs {
-    /// passkey, password, totp or recovery_code; repeat for more, in the order in which they are offered. Replaces the list
+    /// passkey, password, totp, recovery_code or mail_code; repeat for more, in the order in which they are offered. Replaces the list
     #[arg(long, value_name = "M")]
     method: Vec<String>,
     /// The least length of a new password, in characters: 8 to 64

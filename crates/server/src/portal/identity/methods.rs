@@ -51,7 +51,7 @@ fn lines(methods: &[SignInMethod], counts: CredentialCounts) -> Vec<Line> {
         SignInMethod::Passkey => Some(counts.passkeys),
         SignInMethod::Password => Some(counts.passwords),
         SignInMethod::Totp => Some(counts.totp),
-        SignInMethod::RecoveryCode => None,
+        SignInMethod::RecoveryCode | SignInMethod::MailCode => None,
     };
     let all = methods.iter().map(|method| (*method, true)).chain(off.map(|method| (*method, false)));
     all.enumerate().map(|(at, (method, on))| Line { method, on, place: at + 1, count: count(method) }).collect()

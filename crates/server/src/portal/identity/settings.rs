@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
 use crate::portal::fields::Fields;
 use crate::portal::page::{self, Page};
+use crate::portal::text::{t, tt};
 use crate::portal::visit::Visit;
 use crate::problem::{Problem, Result};
 
@@ -137,6 +138,7 @@ struct SettingsPage {
     typed: Typed,
     version: String,
     may_write: bool,
+    mail: String,
     cli: String,
     api: String,
 }
@@ -144,15 +146,29 @@ struct SettingsPage {
 async fn show(visit: Visit, State(app): State<Arc<App>>) -> Result<Response> {
     let organization = app.directory.organization(visit.org.as_str()).await?;
     let typed = Typed::from(&organization);
-    Ok(show_form(&visit, visit.page("settings.title"), organization, typed))
+    let mail = mail(&app, &visit).await?;
+    Ok(show_form(&visit, visit.page("settings.title"), organization, typed, mail))
 }
 
-fn show_form(visit: &Visit, page: Page, organization: OrganizationView, typed: Typed) -> Response {
+/// How mail stands, in a line.
+async fn mail(app: &App, visit: &Visit) -> Result<String> {
+    let Some(mailer) = &app.mail else { return Ok(t("settings.mail_none").into_owned()) };
+    let state = app.directory.mail_state(Some(&visit.org)).await?;
+    let from = mailer.settings().from.to_string();
+    Ok(match (state.waiting, state.last_error) {
+        (0, _) => tt("settings.mail_good", &[&from]),
+        (waiting, None) => tt("settings.mail_waiting", &[&from, &waiting.to_string()]),
+        (waiting, Some(why)) => tt("settings.mail_stuck", &[&from, &waiting.to_string(), &why]),
+    })
+}
+
+fn show_form(visit: &Visit, page: Page, organization: OrganizationView, typed: Typed, mail: String) -> Response {
     let one = SettingsPage {
         page,
         typed,
         version: version(&organization),
         may_write: visit.rights.may(Scope::OrganizationWrite),
+        mail,
         cli: format!(
             "latchkey org set {} --name \"Acme Ltd\" --certificate-lifetime 3d --devices-per-user 4",
             organization.slug
@@ -170,7 +186,8 @@ async fn change(visit: Visit, State(app): State<Arc<App>>, fields: Fields) -> Re
         Ok(()) => Ok(visit.go_saying(HERE, "settings-saved")),
         Err(problem) => {
             let page = visit.page("settings.title").refused(problem)?;
-            Ok(show_form(&visit, page, organization, typed))
+            let mail = mail(&app, &visit).await?;
+            Ok(show_form(&visit, page, organization, typed, mail))
         }
     }
 }

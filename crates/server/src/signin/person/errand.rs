@@ -70,6 +70,9 @@ pub(super) struct Errand {
     /// What was proven, in the order of the steps.
     #[serde(rename = "f", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) factors: Vec<Factor>,
+    /// A code was mailed for it, or would have been.
+    #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) mailed: bool,
     /// What is needed to check a passkey's answer.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub(super) question: Option<String>,
@@ -111,6 +114,7 @@ impl Errand {
             name: None,
             user_id: None,
             factors: Vec::new(),
+            mailed: false,
             question: None,
             session: None,
         }
@@ -130,6 +134,13 @@ impl Errand {
     pub(super) fn forget_person(&mut self) {
         (self.name, self.user_id, self.question) = (None, None, None);
         self.factors.clear();
+        self.mailed = false;
+    }
+
+    /// What a mailed code is bound to: this sign-in, in this browser.
+    #[must_use]
+    pub(super) fn sign_in(&self) -> String {
+        latchkey_wire::bytes::to_base64url(&self.unique.0)
     }
 
     /// Until when it is good.

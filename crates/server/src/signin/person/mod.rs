@@ -11,6 +11,7 @@ mod next;
 mod show;
 mod walk;
 
+pub(super) use cookie::shown as shown_browser;
 pub(crate) use walk::chosen;
 
 use std::sync::Arc;

@@ -22,6 +22,8 @@ pub(super) enum Next {
         totp: bool,
         /// A recovery code.
         recovery: bool,
+        /// A code that is mailed.
+        mail: bool,
     },
     /// What was proven is enough, and the password has to be changed on the way in.
     NewPassword(PasswordDue),
@@ -31,30 +33,46 @@ pub(super) enum Next {
     TooWeak,
 }
 
+/// What this server can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Able {
+    /// Browsers make passkeys for its name.
+    pub(super) passkeys: bool,
+    /// Mail is set up.
+    pub(super) mail: bool,
+}
+
 /// What may be offered for a start, in the organization's order: what can reach the level.
 #[must_use]
-pub(super) fn offered(policy: &SignInPolicyView, passkeys: bool, level: Level) -> Vec<SignInMethod> {
+pub(super) fn offered(policy: &SignInPolicyView, able: Able, level: Level) -> Vec<SignInMethod> {
     let confirmed = policy.allows(SignInMethod::Totp) || policy.allows(SignInMethod::RecoveryCode);
+    let mailed = able.mail && policy.allows(SignInMethod::MailCode);
     let reaches = |method: &SignInMethod| match method {
-        SignInMethod::Passkey => passkeys,
+        SignInMethod::MailCode => mailed && level <= Level::KnownUser,
+        SignInMethod::Passkey => able.passkeys,
         SignInMethod::Password if confirmed => level <= Level::MdmSigned,
+        SignInMethod::Password if mailed => level <= Level::Inventory,
         SignInMethod::Password => level <= Level::KnownUser,
         SignInMethod::Totp | SignInMethod::RecoveryCode => false,
     };
     policy.methods.iter().copied().filter(reaches).collect()
 }
 
-/// Decides. The credentials are those of the user whose first factor was right.
+/// What there is of the user whose first factor was right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Has {
+    /// The ways to sign in.
+    pub(super) credentials: CredentialsView,
+    /// An address to mail to.
+    pub(super) address: bool,
+}
+
+/// Decides.
 #[must_use]
-pub(super) fn next(
-    errand: &Errand,
-    policy: &SignInPolicyView,
-    passkeys: bool,
-    credentials: Option<&CredentialsView>,
-) -> Next {
+pub(super) fn next(errand: &Errand, policy: &SignInPolicyView, able: Able, has: Option<&Has>) -> Next {
     let methods: Vec<_> = errand.factors.iter().map(latchkey_directory::credentials::Factor::method).collect();
     let Some(level) = factor::level(&methods) else {
-        let offered = offered(policy, passkeys, errand.level);
+        let offered = offered(policy, able, errand.level);
         return match errand.name {
             _ if offered.is_empty() => Next::TooWeak,
             // A passkey says by itself whose it is.
@@ -62,19 +80,26 @@ pub(super) fn next(
             _ => Next::First(offered),
         };
     };
-    if level == Level::KnownUser
-        && let Some(credentials) = credentials
+    let given = |method| methods.contains(&method);
+    let confirmed = given(SignInMethod::Totp) || given(SignInMethod::RecoveryCode);
+    if level < Level::MdmSigned
+        && !confirmed
+        && let Some(Has { credentials, address }) = has
     {
         let totp = !credentials.totp.is_empty() && policy.allows(SignInMethod::Totp);
         let recovery = credentials.recovery_codes > 0 && policy.allows(SignInMethod::RecoveryCode);
-        if totp || recovery {
-            return Next::Second { totp, recovery };
+        // An authenticator is more, and whoever has one shows it.
+        let mail = !totp && able.mail && *address && policy.allows(SignInMethod::MailCode);
+        let mail = mail && !given(SignInMethod::MailCode);
+        let ask = totp || level == Level::KnownUser && (recovery || mail);
+        if ask {
+            return Next::Second { totp, recovery, mail };
         }
     }
     if level < errand.level {
         return Next::TooWeak;
     }
-    let due = credentials.and_then(|credentials| credentials.password_due);
+    let due = has.and_then(|has| has.credentials.password_due);
     match due.filter(|_| methods.contains(&SignInMethod::Password)) {
         Some(due) => Next::NewPassword(due),
         None => Next::Enter,
@@ -101,14 +126,17 @@ mod tests {
         errand
     }
 
-    fn has(totp: bool, recovery_codes: u64) -> CredentialsView {
+    fn has(totp: bool, recovery_codes: u64) -> Has {
         let one = TotpView { id: "t".into(), name: "phone".into(), created_at: at(), last_used_at: None };
         let totp = if totp { vec![one] } else { vec![] };
-        CredentialsView { passkeys: vec![], password_set_at: Some(at()), password_due: None, totp, recovery_codes }
+        let credentials =
+            CredentialsView { passkeys: vec![], password_set_at: Some(at()), password_due: None, totp, recovery_codes };
+        Has { credentials, address: true }
     }
 
-    fn old(totp: bool) -> CredentialsView {
-        CredentialsView { password_due: Some(PasswordDue::TooOld), ..has(totp, 0) }
+    fn old(totp: bool) -> Has {
+        let Has { credentials, address } = has(totp, 0);
+        Has { credentials: CredentialsView { password_due: Some(PasswordDue::TooOld), ..credentials }, address }
     }
 
     fn policy(methods: &[SignInMethod]) -> SignInPolicyView {
@@ -119,7 +147,7 @@ mod tests {
     fn each_state_leads_to_one_step() {
         use Level::{KnownUser, MdmSigned, Present};
         use SignInMethod::{Passkey, Password, RecoveryCode, Totp};
-        let all = policy(SignInMethod::ALL);
+        let all = SignInPolicyView::default();
         let keys = policy(&[Passkey]);
         let words = policy(&[Password, Totp, RecoveryCode]);
         let name = Some("anna@acme.example");
@@ -127,7 +155,7 @@ mod tests {
         let both = [password[0].clone(), Factor::Totp { id: "t".into() }];
         let spare = [password[0].clone(), Factor::RecoveryCode];
         let key = [Factor::Passkey { id: "k".into() }];
-        let second = |totp, recovery| Next::Second { totp, recovery };
+        let second = |totp, recovery| Next::Second { totp, recovery, mail: false };
         for (errand, policy, passkeys, credentials, expected) in [
             (errand(KnownUser, None, &[]), &all, true, None, Next::Name),
             (errand(KnownUser, name, &[]), &all, true, None, Next::First(vec![Passkey, Password])),
@@ -151,7 +179,43 @@ mod tests {
             (errand(Present, name, &both), &all, true, Some(old(true)), Next::TooWeak),
             (errand(KnownUser, None, &key), &all, true, Some(old(true)), Next::Enter),
         ] {
-            assert_eq!(next(&errand, policy, passkeys, credentials.as_ref()), expected, "{errand:?}");
+            let able = Able { passkeys, mail: true };
+            assert_eq!(next(&errand, policy, able, credentials.as_ref()), expected, "{errand:?}");
+        }
+    }
+
+    #[test]
+    fn a_mailed_code_is_offered_and_asked_where_mail_is_set_up_and_reaches_the_level() {
+        use Level::{Inventory, KnownUser, MdmSigned};
+        use SignInMethod::{MailCode, Passkey, Password};
+        let mails = policy(&[Passkey, Password, MailCode]);
+        let all = policy(SignInMethod::ALL);
+        let name = Some("anna@acme.example");
+        let password = [Factor::Password { set_at: at() }];
+        let code = [Factor::MailCode { address: "anna@acme.example".into() }];
+        let both = [password[0].clone(), code[0].clone()];
+        let nowhere = Has { address: false, ..has(false, 0) };
+        let mail = |totp, recovery, mail| Next::Second { totp, recovery, mail };
+        let first = |methods: &[SignInMethod]| Next::First(methods.to_vec());
+        for (errand, policy, on, user, expected) in [
+            (errand(KnownUser, name, &[]), &mails, true, None, first(&[Passkey, Password, MailCode])),
+            (errand(KnownUser, name, &[]), &mails, false, None, first(&[Passkey, Password])),
+            (errand(Inventory, name, &[]), &mails, true, None, first(&[Passkey, Password])),
+            (errand(Inventory, name, &[]), &mails, false, None, first(&[Passkey])),
+            (errand(MdmSigned, name, &[]), &mails, true, None, first(&[Passkey])),
+            (errand(KnownUser, name, &password), &mails, true, Some(has(false, 0)), mail(false, false, true)),
+            (errand(KnownUser, name, &password), &mails, false, Some(has(false, 0)), Next::Enter),
+            (errand(KnownUser, name, &password), &mails, true, Some(nowhere), Next::Enter),
+            (errand(KnownUser, name, &password), &all, true, Some(has(true, 0)), mail(true, false, false)),
+            (errand(KnownUser, name, &password), &all, true, Some(has(false, 3)), mail(false, true, true)),
+            (errand(KnownUser, name, &code), &mails, true, Some(has(false, 0)), Next::Enter),
+            (errand(KnownUser, name, &code), &all, true, Some(has(true, 0)), mail(true, false, false)),
+            (errand(Inventory, name, &both), &mails, true, Some(has(false, 0)), Next::Enter),
+            (errand(Inventory, name, &both), &all, true, Some(has(true, 0)), mail(true, false, false)),
+            (errand(MdmSigned, name, &both), &mails, true, Some(has(false, 0)), Next::TooWeak),
+        ] {
+            let able = Able { passkeys: true, mail: on };
+            assert_eq!(next(&errand, policy, able, user.as_ref()), expected, "{errand:?}");
         }
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Frame {
     pub(super) confirms: bool,
     /// The question to passkeys, if they are offered.
     pub(super) passkey: Option<String>,
+    /// A code was asked for, and is on its way if it can be.
+    pub(super) mailed: bool,
+    /// A forgotten password can be replaced by mail.
+    pub(super) forgotten: bool,
 }
 
 /// A step that is shown.
@@ -36,6 +40,8 @@ pub(super) enum Step {
         password: bool,
         /// The password comes before the passkey.
         password_first: bool,
+        /// By a code that is mailed.
+        mail: bool,
     },
     /// Confirm the password.
     Second {
@@ -43,6 +49,8 @@ pub(super) enum Step {
         totp: bool,
         /// By a recovery code.
         recovery: bool,
+        /// By a code that is mailed.
+        mail: bool,
     },
     /// Choose another password.
     NewPassword {
@@ -53,6 +61,8 @@ pub(super) enum Step {
         /// How many before the present one are not used again.
         history: u64,
     },
+    /// A link to set a new password is on its way, if it can be.
+    Forgotten,
     /// One moment: the browser is asked once more, from our own page, whether it has a session.
     Through,
 }
@@ -71,6 +81,7 @@ struct FirstPage {
     frame: Frame,
     password: bool,
     password_first: bool,
+    mail: bool,
 }
 
 #[derive(Template)]
@@ -80,6 +91,14 @@ struct SecondPage {
     frame: Frame,
     totp: bool,
     recovery: bool,
+    mail: bool,
+}
+
+#[derive(Template)]
+#[template(path = "signin/forgotten.html")]
+struct ForgottenPage {
+    page: Page,
+    frame: Frame,
 }
 
 #[derive(Template)]
@@ -110,13 +129,16 @@ pub(super) fn step(page: Page, frame: Frame, step: Step, failed: Option<Problem>
     };
     let mut response = match step {
         Step::Name => page::show_as(status, &NamePage { page, frame }),
-        Step::First { password, password_first } => {
-            page::show_as(status, &FirstPage { page, frame, password, password_first })
+        Step::First { password, password_first, mail } => {
+            page::show_as(status, &FirstPage { page, frame, password, password_first, mail })
         }
-        Step::Second { totp, recovery } => page::show_as(status, &SecondPage { page, frame, totp, recovery }),
+        Step::Second { totp, recovery, mail } => {
+            page::show_as(status, &SecondPage { page, frame, totp, recovery, mail })
+        }
         Step::NewPassword { due, min_length, history } => {
             page::show_as(status, &NewPasswordPage { page, frame, due, min_length, history })
         }
+        Step::Forgotten => page::show_as(status, &ForgottenPage { page, frame }),
         Step::Through => page::show_as(status, &ThroughPage { page, frame }),
     };
     if let Some(seconds) = retry_after {

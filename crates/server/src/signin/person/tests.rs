@@ -1,5 +1,7 @@
 //! People who sign in, through the router, in a browser that keeps its cookies.
 
+mod mail;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;

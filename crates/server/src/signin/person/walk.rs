@@ -8,7 +8,7 @@
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use latchkey_directory::audit::{Actor, ActorKind};
-use latchkey_directory::credentials::{CredentialsView, Factor, Guesser, NewPassword, SignInPolicyView, Tried};
+use latchkey_directory::credentials::{Factor, Guesser, NewPassword, SignInPolicyView, Tried};
 use latchkey_directory::names::{LoginName, MAX_LOGIN};
 use latchkey_directory::orgs::OrganizationView;
 use latchkey_directory::refusal::Remembered;
@@ -17,7 +17,7 @@ use latchkey_directory::values::SignInMethod;
 use latchkey_directory::{Error, OrgId};
 
 use super::errand::{Errand, Goal};
-use super::next::{self, Next};
+use super::next::{self, Able, Has, Next};
 use super::show::{self, Frame, Step};
 use super::{cookie, enter};
 use crate::app::App;
@@ -87,6 +87,9 @@ impl Walk<'_> {
             Some("recovery_code") => {
                 self.code(fields.text("code").unwrap_or_default(), SignInMethod::RecoveryCode).await
             }
+            Some("mail") => return self.mail().await,
+            Some("mail_code") => self.mailed(fields.text("code").unwrap_or_default()).await,
+            Some("forgotten") => return self.forgotten().await,
             Some("passkey") => self.passkey(fields.raw("passkey").unwrap_or_default()).await,
             _ => return Err(Problem::of(latchkey_wire::Code::Api001)),
         };
@@ -154,9 +157,8 @@ impl Walk<'_> {
 
     /// Another password in the place of the one that was proven. Asked for only when all the rest is proven.
     async fn new_password(self, fields: &Fields) -> Result<Response> {
-        let credentials = self.credentials().await?;
-        let usable = self.app.passkeys.usable();
-        let next = next::next(&self.errand, &self.policy, usable, credentials.as_ref());
+        let has = self.has().await?;
+        let next = next::next(&self.errand, &self.policy, self.able(), has.as_ref());
         let (Next::NewPassword(_), Some(user_id)) = (next, &self.errand.user_id) else {
             return self.go_on(None).await;
         };
@@ -184,6 +186,62 @@ impl Walk<'_> {
         let Some(factor) = factor else { return Ok(Came::Wrong(format!("the {method} is wrong or was used"))) };
         self.errand.factors.push(factor);
         Ok(Came::On)
+    }
+
+    /// Mails a code to whoever was named: as the first step, or to confirm the password that was right. The same happens whoever that is.
+    async fn mail(mut self) -> Result<Response> {
+        let begun = matches!(self.errand.factors.as_slice(), [] | [Factor::Password { .. }]);
+        let (Some(name), true) = (self.errand.name.clone(), begun) else { return Err(Problem::of(Own::Signin005)) };
+        if self.app.mail.is_none() || !self.policy.allows(SignInMethod::MailCode) {
+            return Err(Problem::of(Own::Signin005));
+        }
+        self.visitor.count(self.app)?;
+        self.app.directory.mail_code(self.org(), &name, &self.errand.sign_in()).await?;
+        self.errand.mailed = true;
+        self.go_on(None).await
+    }
+
+    async fn mailed(&mut self, code: &str) -> Result<Came> {
+        let confirming = match self.errand.factors.as_slice() {
+            [] => false,
+            [Factor::Password { .. }] => true,
+            _ => return Err(Problem::of(Own::Signin005)),
+        };
+        let Some(name) = self.errand.name.clone() else { return Err(Problem::of(Own::Signin005)) };
+        if !self.policy.allows(SignInMethod::MailCode) {
+            return Ok(Came::Wrong("the organization does not allow mailed codes".to_owned()));
+        }
+        let (directory, sign_in) = (&self.app.directory, self.errand.sign_in());
+        let right = directory.use_mail_code(self.org(), &name, &sign_in, code, self.guesser(), confirming).await?;
+        let Some((user_id, factor)) = right else {
+            return Ok(Came::Wrong("the mailed code is wrong, was used or has ended, or none was mailed".to_owned()));
+        };
+        let of_session = self.errand.session.as_ref().is_none_or(|session| session.user_id == user_id);
+        if !of_session || self.errand.user_id.as_ref().is_some_and(|first| *first != user_id) {
+            return Ok(Came::Wrong("the mailed code is another person's".to_owned()));
+        }
+        self.errand.user_id = Some(user_id);
+        self.errand.factors.push(factor);
+        Ok(Came::On)
+    }
+
+    /// Mails a link to set a new password to whoever was named. The same happens whoever that is.
+    async fn forgotten(mut self) -> Result<Response> {
+        let Some(name) = self.errand.name.clone() else { return Err(Problem::of(Own::Signin005)) };
+        if !self.can_recover() || self.errand.session.is_some() {
+            return Err(Problem::of(Own::Signin005));
+        }
+        self.visitor.count(self.app)?;
+        self.app.directory.mail_recovery(self.org(), &name, self.visitor.address).await?;
+        self.show(Step::Forgotten, &[], None)
+    }
+
+    fn can_recover(&self) -> bool {
+        self.app.mail.is_some() && self.policy.allows(SignInMethod::Password)
+    }
+
+    fn able(&self) -> Able {
+        Able { passkeys: self.app.passkeys.usable(), mail: self.app.mail.is_some() }
     }
 
     async fn passkey(&mut self, answer: &str) -> Result<Came> {
@@ -216,17 +274,19 @@ impl Walk<'_> {
 
     /// Back to the dispatcher.
     pub(super) async fn go_on(mut self, failed: Option<Problem>) -> Result<Response> {
-        let usable = self.app.passkeys.usable();
-        let credentials = self.credentials().await?;
-        match next::next(&self.errand, &self.policy, usable, credentials.as_ref()) {
-            Next::Name => self.show(Step::Name, &next::offered(&self.policy, usable, self.errand.level), failed),
+        let able = self.able();
+        let has = self.has().await?;
+        match next::next(&self.errand, &self.policy, able, has.as_ref()) {
+            Next::Name => self.show(Step::Name, &next::offered(&self.policy, able, self.errand.level), failed),
             Next::First(offered) => {
                 let at = |method| offered.iter().position(|found| *found == method);
                 let (password, passkey) = (at(SignInMethod::Password), at(SignInMethod::Passkey));
                 let password_first = password.is_some_and(|at| passkey.is_none_or(|passkey| at < passkey));
-                self.show(Step::First { password: password.is_some(), password_first }, &offered, failed)
+                let mail = offered.contains(&SignInMethod::MailCode);
+                let step = Step::First { password: password.is_some(), password_first, mail };
+                self.show(step, &offered, failed)
             }
-            Next::Second { totp, recovery } => self.show(Step::Second { totp, recovery }, &[], failed),
+            Next::Second { totp, recovery, mail } => self.show(Step::Second { totp, recovery, mail }, &[], failed),
             Next::NewPassword(due) => {
                 let (min_length, history) = (self.policy.password_min_length, self.policy.password_history);
                 self.show(Step::NewPassword { due, min_length, history }, &[], failed)
@@ -243,10 +303,16 @@ impl Walk<'_> {
         self.errand.factors.iter().map(|factor| factor.method().to_string()).collect()
     }
 
-    async fn credentials(&self) -> Result<Option<CredentialsView>> {
+    async fn has(&self) -> Result<Option<Has>> {
         let Some(user_id) = &self.errand.user_id else { return Ok(None) };
-        match self.app.directory.credentials(self.org(), user_id).await {
-            Ok(view) => Ok(Some(view)),
+        let directory = &self.app.directory;
+        let found = async {
+            let credentials = directory.credentials(self.org(), user_id).await?;
+            let address = !directory.user(self.org(), user_id).await?.emails.is_empty();
+            Ok(Has { credentials, address })
+        };
+        match found.await {
+            Ok(has) => Ok(Some(has)),
             // Deleted in the meantime; the grant says so.
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
@@ -274,11 +340,14 @@ impl Walk<'_> {
             name: self.errand.name.clone().unwrap_or_default(),
             confirms: self.errand.session.is_some(),
             passkey: options,
+            mailed: self.errand.mailed,
+            forgotten: self.can_recover() && self.errand.session.is_none(),
         };
         let title = match step {
             Step::NewPassword { .. } => "enter.new_title",
             _ if frame.confirms => "enter.confirm_title",
             Step::Second { .. } => "enter.second_title",
+            Step::Forgotten => "enter.forgotten_title",
             Step::Through => "enter.through_title",
             _ => "enter.title",
         };

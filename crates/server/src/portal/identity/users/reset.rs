@@ -61,6 +61,8 @@ fn has(credentials: &CredentialsView) -> Vec<(SignInMethod, u64)> {
             SignInMethod::Password => u64::from(credentials.password_set_at.is_some()),
             SignInMethod::Totp => count(credentials.totp.len()),
             SignInMethod::RecoveryCode => credentials.recovery_codes,
+            // Nothing is kept of it.
+            SignInMethod::MailCode => 0,
         };
         (*method, many)
     });
