@@ -9,5 +9,6 @@ mod grouping;
 mod identity;
 mod oversight;
 pub(crate) mod people;
+mod rights;
 mod services;
 mod tokens;
