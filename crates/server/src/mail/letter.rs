@@ -122,7 +122,7 @@ pub fn write(brand: &Brand, letter: &Letter) -> Result<Written, askama::Error> {
 /// A mail that only shows that mails come.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn test(brand: &Brand) -> Result<Written, askama::Error> {
     written(&Words {
         subject: tt("mail.test.subject", &[&brand.organization]),
