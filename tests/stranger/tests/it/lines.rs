@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::deploy::deploy;
+use crate::oversight::oversight;
 use crate::roles::roles;
 use crate::stranger::{Cloud, Stranger};
 use crate::ways_in::ways_in;
@@ -64,6 +65,7 @@ fn everything(cloud: &Cloud, at: &Stranger) {
     clients(at);
     roles(at);
     ways_in(at);
+    oversight(at);
     audit(cloud, at);
 }
 
@@ -429,6 +431,8 @@ fn every_line_works_over_the_socket() {
     at.refused("setup-link --user nobody@acme.example", 3, "LK-API-004");
     has(&at.document("backup b.lk"), &["file", "bytes", "taken_at", "with_master_key"]);
     at.refused("serve --data d", 5, "LK-SERVE-004");
+    assert_eq!(at.document("mail show")["set_up"], false);
+    at.refused("mail test anna@acme.example", 5, "LK-MAIL-001");
     at.refused("frobnicate", 2, "LK-CLI-001");
 
     // These two go on until they are told to stop; the others need a stopped server, and are in `standing.rs`.

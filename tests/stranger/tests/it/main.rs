@@ -8,6 +8,7 @@ mod api;
 mod credentials;
 mod deploy;
 mod lines;
+mod oversight;
 mod programs;
 mod python;
 mod relay;
