@@ -15,10 +15,13 @@ use zeroize::Zeroizing;
 
 use super::records::{KnownBrowser, SignInFailure};
 use crate::id::OrgId;
+use crate::mail::outbox::address_of;
+use crate::records::User;
 use crate::refusal::network_of;
 use crate::scope::Org;
 use crate::store::{StoreError, WriteTx};
 use crate::users::find_user;
+use crate::values::UserStatus;
 use crate::{Error, Result};
 
 /// A count is forgotten so long after its last attempt.
@@ -178,14 +181,17 @@ impl Attempt {
     }
 }
 
-/// Whether a code or link may be mailed to whoever has this login name, at this address; counts it if so. Whoever asks is not told: the same
-/// happens for a name that nobody has.
-pub(super) fn may_mail(
-    tx: &mut dyn WriteTx,
-    org: &OrgId,
-    login_name: &str,
-    address: Option<&str>,
-) -> Result<bool, StoreError> {
+/// Whether a code or link may be mailed for this login name, and to whom: nobody, where nobody who may sign in has the name and an address. Counts
+/// it if it may. Whoever asks is not told: the same happens for a name that nobody has.
+pub(super) fn asked(tx: &mut dyn WriteTx, org: &OrgId, login_name: &str) -> Result<(bool, Option<User>), StoreError> {
+    let user = Org::of(tx, org).one::<User>(User::login_key.eq(&login_name.to_owned()))?;
+    let user = user.filter(|user| user.status == UserStatus::Active && address_of(user).is_some());
+    let may = may_mail(tx, org, login_name, user.as_ref().and_then(address_of))?;
+    Ok((may, user))
+}
+
+/// Whether something may be mailed for this login name, at this address; counts it if so.
+fn may_mail(tx: &mut dyn WriteTx, org: &OrgId, login_name: &str, address: Option<&str>) -> Result<bool, StoreError> {
     let now = tx.now();
     let of_address = address.map(|address| hashed(&["mailed to address", &address.to_lowercase()]));
     let mut rows = Vec::new();

@@ -11,7 +11,7 @@ use latchkey_wire::sign::random_bytes;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::attempts::{Attempt, Guesser, may_mail};
+use super::attempts::{Attempt, Guesser, asked};
 use super::factor::Factor;
 use super::policy::SignInPolicyView;
 use super::records::MailCodeRow;
@@ -22,7 +22,7 @@ use crate::master::MasterKey;
 use crate::names::LoginName;
 use crate::records::User;
 use crate::scope::Org;
-use crate::values::{SignInMethod, UserStatus};
+use crate::values::SignInMethod;
 use crate::{Directory, Result};
 
 /// How long a code is good: as long as the sign-in it belongs to.
@@ -59,9 +59,8 @@ impl Directory {
         let name = LoginName::given(login_name).map_or_else(|_| login_name.to_owned(), |name| name.as_str().to_owned());
         self.write(move |tx| {
             let now = tx.now();
-            let user = Org::of(tx, &org).one::<User>(User::login_key.eq(&name))?;
-            let user = user.filter(|user| user.status == UserStatus::Active && address_of(user).is_some());
-            if !may_mail(tx, &org, &name, user.as_ref().and_then(address_of))? {
+            let (may, user) = asked(tx, &org, &name)?;
+            if !may {
                 return Ok(());
             }
             let code = new_code();

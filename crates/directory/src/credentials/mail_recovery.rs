@@ -11,7 +11,7 @@ use latchkey_wire::bytes::{sha256, to_base64url};
 use latchkey_wire::sign::random_bytes;
 use zeroize::Zeroizing;
 
-use super::attempts::may_mail;
+use super::attempts::asked;
 use super::factor::{Factor, each_stands};
 use super::password::{NewPassword, Put, put};
 use super::records::{PasswordRow, RecoveryLinkRow};
@@ -21,7 +21,6 @@ use crate::access::records::BrowserSession;
 use crate::audit::{Actor, ActorKind, NewEvent};
 use crate::device::user::is_protected;
 use crate::id::{OrgId, new_id};
-use crate::mail::outbox::address_of;
 use crate::mail::sending::replaced;
 use crate::mail::{Letter, LetterSecret};
 use crate::names::LoginName;
@@ -102,9 +101,8 @@ impl Directory {
         let name = LoginName::given(login_name).map_or_else(|_| login_name.to_owned(), |name| name.as_str().to_owned());
         self.write(move |tx| {
             let now = tx.now();
-            let user = Org::of(tx, &org).one::<User>(User::login_key.eq(&name))?;
-            let user = user.filter(|user| user.status == UserStatus::Active && address_of(user).is_some());
-            if !may_mail(tx, &org, &name, user.as_ref().and_then(address_of))? {
+            let (may, user) = asked(tx, &org, &name)?;
+            if !may {
                 return Ok(());
             }
             let secret = Zeroizing::new(to_base64url(&*random_bytes::<32>()));

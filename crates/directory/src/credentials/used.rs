@@ -46,9 +46,7 @@ impl Directory {
         })
         .await
     }
-}
 
-impl Directory {
     /// How many passwords would have to be changed at the next sign-in if they were good for so many days; 0 days is for ever. More than 10,000
     /// is 10,001.
     pub async fn passwords_older_than(&self, org: &OrgId, days: u64) -> Result<u64> {

@@ -152,10 +152,9 @@ fn clean_up(tx: &mut dyn WriteTx, settings: &Organization, due: &[(String, Due)]
         };
         match still {
             Some(Due::Retire) => {
-                state::set(tx, &mut device, DeviceState::Retired, Some(reason::UNUSED))?;
-                state::device_sessions(tx, &device, "device retired")?;
                 let event = NewEvent::new(&Actor::system(), "device.retire", device.id.clone());
-                state::audit(tx, &device, event.with("last_seen_at", device.last_seen_at));
+                let event = event.with("last_seen_at", device.last_seen_at);
+                stop(tx, &mut device, (DeviceState::Retired, "device retired"), event)?;
             }
             Some(Due::Forget) => {
                 state::remove(tx, &mut device, reason::NOT_APPROVED, &Actor::system())?;
@@ -182,6 +181,19 @@ fn still_rules(tx: &mut dyn WriteTx, rule: &CleanupRule, device: &Device) -> Res
     )
 }
 
+/// Takes an unused device out of use, with its sessions.
+fn stop(
+    tx: &mut dyn WriteTx,
+    device: &mut Device,
+    (state, why): (DeviceState, &str),
+    event: NewEvent,
+) -> Result<(), StoreError> {
+    state::set(tx, device, state, Some(reason::UNUSED))?;
+    state::device_sessions(tx, device, why)?;
+    state::audit(tx, device, event);
+    Ok(())
+}
+
 /// Does what a rule says.
 fn obey(tx: &mut dyn WriteTx, device: &mut Device, rule: &CleanupRule) -> Result<(), StoreError> {
     let system = Actor::system();
@@ -192,15 +204,11 @@ fn obey(tx: &mut dyn WriteTx, device: &mut Device, rule: &CleanupRule) -> Result
     match rule.action {
         CleanupAction::Retire => {
             let event = event("device.retire", device);
-            state::set(tx, device, DeviceState::Retired, Some(reason::UNUSED))?;
-            state::device_sessions(tx, device, "device retired")?;
-            state::audit(tx, device, event);
+            stop(tx, device, (DeviceState::Retired, "device retired"), event)?;
         }
         CleanupAction::Suspend => {
             let event = event("device.suspend", device);
-            state::set(tx, device, DeviceState::Suspended, Some(reason::UNUSED))?;
-            state::device_sessions(tx, device, "device suspended")?;
-            state::audit(tx, device, event);
+            stop(tx, device, (DeviceState::Suspended, "device suspended"), event)?;
         }
         CleanupAction::Remove => {
             let event = event("device.remove", device);

@@ -18,7 +18,7 @@ use super::page::{self, Page};
 use super::text;
 use super::visit::{Passer, Visit};
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Problem, Result};
 
 #[derive(Template)]
 #[template(path = "problem.html")]
@@ -80,6 +80,17 @@ fn draw(frame: impl FnOnce(&str) -> Page, home: Option<String>, problem: &Proble
 }
 
 /// What counts as refused, and not as a slip of whoever typed.
+/// What stands in the way of something that was tried, and what to do; nothing if it would work. Other failures stay failures.
+pub(super) fn obstacle<T>(tried: latchkey_directory::Result<T>) -> Result<Option<(String, String)>> {
+    match tried.map_err(Problem::from) {
+        Ok(_) => Ok(None),
+        Err(problem) if problem.status() == StatusCode::CONFLICT => {
+            Ok(Some((problem.words().to_owned(), problem.way_out().to_owned())))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
 fn is_refusal(status: StatusCode) -> bool {
     matches!(
         status,

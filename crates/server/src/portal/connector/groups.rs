@@ -7,7 +7,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::Intent;
 use latchkey_directory::device::group::{DeviceGroupView, NewDeviceGroup};
 use latchkey_directory::device::view::DeviceView;
@@ -16,6 +15,7 @@ use latchkey_directory::page::PageRequest;
 use latchkey_directory::values::Scope;
 
 use super::super::doors::{Doors, Needs};
+use super::super::error::obstacle;
 use super::super::fields::{Asked, Fields, Paging};
 use super::super::page::{self, Page};
 use super::super::visit::Visit;
@@ -285,14 +285,7 @@ struct DeletePage {
 
 async fn ask(visit: Visit, State(app): State<Arc<App>>, Path((_org, which)): Which) -> Result<Response> {
     let group = app.directory.device_group(&visit.org, &which).await?;
-    let tried = app.directory.delete_device_group(&visit.trial(), &visit.org, &group.id).await.map_err(Problem::from);
-    let obstacle = match tried {
-        Ok(_) => None,
-        Err(problem) if problem.status() == StatusCode::CONFLICT => {
-            Some((problem.words().to_owned(), problem.way_out().to_owned()))
-        }
-        Err(problem) => return Err(problem),
-    };
+    let obstacle = obstacle(app.directory.delete_device_group(&visit.trial(), &visit.org, &group.id).await)?;
     Ok(page::show(&DeletePage {
         page: visit.page("device_groups.delete.title"),
         obstacle,

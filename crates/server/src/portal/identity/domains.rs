@@ -7,16 +7,16 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::domains::DomainView;
 use latchkey_directory::values::{DomainState, Scope};
 
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
+use crate::portal::error::obstacle;
 use crate::portal::fields::{Asked, Fields, Paging};
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
-use crate::problem::{Problem, Result};
+use crate::problem::Result;
 use crate::verified;
 
 const LIST: &str = "/admin/domains";
@@ -164,14 +164,7 @@ async fn confirm(
     Path((_org, name)): Path<(String, String)>,
 ) -> Result<Response> {
     let domain = app.directory.domain(&visit.org, &name).await?;
-    let obstacle =
-        match app.directory.remove_domain(&visit.trial(), &visit.org, &domain.name).await.map_err(Problem::from) {
-            Ok(_) => None,
-            Err(problem) if problem.status() == StatusCode::CONFLICT => {
-                Some((problem.words().to_owned(), problem.way_out().to_owned()))
-            }
-            Err(problem) => return Err(problem),
-        };
+    let obstacle = obstacle(app.directory.remove_domain(&visit.trial(), &visit.org, &domain.name).await)?;
     Ok(page::show(&RemovePage {
         page: visit.page("domains.remove.title"),
         obstacle,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use http::StatusCode;
 use latchkey_directory::access::{AssignmentView, Holder};
 use latchkey_directory::groups::{GroupPatch, GroupView, NewGroup};
 use latchkey_directory::intent::{Condition, version};
@@ -17,6 +16,7 @@ use latchkey_directory::{Intent, Timestamp};
 use super::users::{Row, hides};
 use crate::app::App;
 use crate::portal::doors::{Doors, Needs};
+use crate::portal::error::obstacle;
 use crate::portal::fields::{Asked, Fields, Paging};
 use crate::portal::page::{self, Page};
 use crate::portal::visit::Visit;
@@ -261,14 +261,7 @@ struct DeletePage {
 
 async fn ask(visit: Visit, State(app): State<Arc<App>>, Path((_org, which)): Which) -> Result<Response> {
     let group = app.directory.group(&visit.org, &which).await?;
-    let tried = app.directory.delete_group(&visit.trial(), &visit.org, &group.id).await.map_err(Problem::from);
-    let obstacle = match tried {
-        Ok(_) => None,
-        Err(problem) if problem.status() == StatusCode::CONFLICT => {
-            Some((problem.words().to_owned(), problem.way_out().to_owned()))
-        }
-        Err(problem) => return Err(problem),
-    };
+    let obstacle = obstacle(app.directory.delete_group(&visit.trial(), &visit.org, &group.id).await)?;
     Ok(page::show(&DeletePage {
         page: visit.page("groups.delete.title"),
         obstacle,
